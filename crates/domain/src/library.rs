@@ -1,0 +1,184 @@
+//! Libraries: who has which song, under which title; and the port to songs and libraries.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Page, PageRequest, SessionId, SongId, SourceRef, StoreResult, Timestamp, UserId,
+    song::{Container, Song},
+};
+
+/// A song as its owner sees it: title, artist and album are the owner's own where edited.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LibrarySong {
+    pub song: Song,
+    pub title: String,
+    pub artist: Option<String>,
+    pub album: Option<String>,
+    pub added_at: Timestamp,
+}
+
+/// Orders of a library; `-` on the wire means descending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LibrarySort {
+    #[default]
+    #[serde(rename = "-added_at")]
+    NewestFirst,
+    #[serde(rename = "added_at")]
+    OldestFirst,
+    #[serde(rename = "title")]
+    Title,
+    #[serde(rename = "-title")]
+    TitleDescending,
+    #[serde(rename = "artist")]
+    Artist,
+    #[serde(rename = "-artist")]
+    ArtistDescending,
+    #[serde(rename = "album")]
+    Album,
+    #[serde(rename = "-album")]
+    AlbumDescending,
+    #[serde(rename = "duration")]
+    Shortest,
+    #[serde(rename = "-duration")]
+    Longest,
+}
+
+impl LibrarySort {
+    pub const ALL: [(&'static str, Self); 10] = [
+        ("-added_at", Self::NewestFirst),
+        ("added_at", Self::OldestFirst),
+        ("title", Self::Title),
+        ("-title", Self::TitleDescending),
+        ("artist", Self::Artist),
+        ("-artist", Self::ArtistDescending),
+        ("album", Self::Album),
+        ("-album", Self::AlbumDescending),
+        ("duration", Self::Shortest),
+        ("-duration", Self::Longest),
+    ];
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, sort)| sort)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LibraryQuery {
+    /// Words that must all occur in title, artist or album, in any case, also as parts of words.
+    pub q: Option<String>,
+    pub sort: LibrarySort,
+    pub page: PageRequest,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LibraryPage {
+    pub songs: Page<LibrarySong>,
+    /// Songs that match, over all pages.
+    pub total: u64,
+}
+
+/// A change of one's own entry: None leaves a value, `Some(None)` returns to what the source says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryEdit {
+    pub title: Option<Option<String>>,
+    pub artist: Option<Option<String>>,
+    pub album: Option<Option<String>>,
+}
+
+/// What is known here of a recording that a search found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    pub source: SourceRef,
+    pub song_id: SongId,
+    pub in_library: bool,
+}
+
+/// What the byte server needs to know to answer for a song.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamTarget {
+    pub storage_key: String,
+    pub container: Container,
+    pub size_bytes: u64,
+    /// Lower-case hex; the strong ETag.
+    pub sha256: String,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SongFilter {
+    /// Part of title, artist or source id, any case.
+    pub q: Option<String>,
+}
+
+/// A row of the administrator's list of songs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SongSummary {
+    pub song: Song,
+    /// How many libraries hold it.
+    pub owners: u64,
+}
+
+/// Sizes of everything, for the administrator's overview.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LibraryTotals {
+    pub users: u64,
+    pub songs: u64,
+    pub library_entries: u64,
+    pub storage_bytes: u64,
+}
+
+/// Where songs and libraries are kept. Each method is one transaction; those that change a library
+/// write its `library` event in the same transaction.
+#[async_trait]
+pub trait CatalogStore: Send + Sync + 'static {
+    async fn find_song(&self, id: SongId) -> StoreResult<Option<Song>>;
+
+    /// The known ones among `sources`.
+    async fn list_source_statuses(
+        &self,
+        user: UserId,
+        sources: &[SourceRef],
+    ) -> StoreResult<Vec<SourceStatus>>;
+
+    async fn list_library(&self, user: UserId, query: &LibraryQuery) -> StoreResult<LibraryPage>;
+
+    async fn find_library_song(&self, user: UserId, song: SongId) -> StoreResult<Option<LibrarySong>>;
+
+    /// None when the song is not in the library.
+    async fn update_entry(
+        &self,
+        user: UserId,
+        song: SongId,
+        edit: &EntryEdit,
+        now: Timestamp,
+    ) -> StoreResult<Option<LibrarySong>>;
+
+    /// True when it was there.
+    async fn remove_entry(&self, user: UserId, song: SongId, now: Timestamp) -> StoreResult<bool>;
+
+    /// What to serve, when the session stands, the account is enabled and the song is in its library.
+    async fn find_stream_target(
+        &self,
+        user: UserId,
+        session: SessionId,
+        song: SongId,
+        now: Timestamp,
+    ) -> StoreResult<Option<StreamTarget>>;
+
+    /// Newest first.
+    async fn list_songs(&self, filter: &SongFilter, page: &PageRequest) -> StoreResult<Page<SongSummary>>;
+
+    /// Takes a song out of all libraries and forgets it; its object is left to the sweeper.
+    /// True when it was there.
+    async fn delete_song(&self, id: SongId, now: Timestamp) -> StoreResult<bool>;
+
+    /// Forgets songs that have had no owner since before `orphaned_before`; how many.
+    async fn delete_orphaned_songs(&self, orphaned_before: Timestamp) -> StoreResult<u64>;
+
+    async fn library_totals(&self) -> StoreResult<LibraryTotals>;
+
+    /// Those of `keys` that a song refers to.
+    async fn list_referenced_keys(&self, keys: &[String]) -> StoreResult<Vec<String>>;
+}

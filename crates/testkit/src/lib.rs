@@ -1,0 +1,4 @@
+//! What tests need and the product does not: throwaway servers, a fake YouTube for the real yt-dlp,
+//! tiny media made at test time, a clock that is moved by hand.
+
+pub mod clock;
