@@ -1,0 +1,123 @@
+//! Whether a process with certain roles may be started with these settings. Names everything that is
+//! missing at once, with the setting to change.
+
+use secrecy::{ExposeSecret, SecretString};
+use songkeep_domain::NodeRole;
+
+use crate::{ConfigError, Settings, settings::ServiceUrls};
+
+/// Shortest secret that strict mode accepts, in characters.
+pub const MIN_SECRET_CHARS: usize = 32;
+
+/// Beginnings of secrets that stand in examples and so are no secrets.
+const WELL_KNOWN: &[&str] = &["change", "secret", "default", "example", "password", "dev-", "test"];
+
+impl Settings {
+    /// `roles` are what the process will do; `split_for_test` lets a test run single roles over the
+    /// embedded parts.
+    ///
+    /// # Errors
+    /// Names each setting that is missing, too weak or contradictory.
+    pub fn validate(&self, roles: &[NodeRole], split_for_test: bool) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        let all = NodeRole::ALL.iter().all(|role| roles.contains(role));
+        if !all {
+            self.check_split(roles, split_for_test, &mut problems);
+        }
+        if self.strict {
+            self.check_strict(roles, &mut problems);
+        }
+        if self.accounts.cookie_same_site == crate::SameSite::None && !self.accounts.cookie_secure {
+            problems.push(
+                "REFRESH_COOKIE_SAMESITE=none needs REFRESH_COOKIE_SECURE=1: browsers drop such cookies"
+                    .to_owned(),
+            );
+        }
+        self.check_unsupported(&mut problems);
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+
+    fn check_split(&self, roles: &[NodeRole], split_for_test: bool, problems: &mut Vec<String>) {
+        let has = |wanted: &[NodeRole]| roles.iter().any(|role| wanted.contains(role));
+        use NodeRole::{Admin, Auth, Catalog, Download, Gateway, Search, Stream, Web, Worker};
+        if !split_for_test {
+            let missing = |problems: &mut Vec<String>, needed: bool, name: &str, why: &str| {
+                if needed {
+                    problems.push(format!(
+                        "{name} must be set: {why} cannot be shared between processes otherwise"
+                    ));
+                }
+            };
+            let store = has(&[Auth, Catalog, Download, Stream, Admin, Worker]);
+            missing(problems, store && self.database_url.is_none(), "DATABASE_URL", "the database");
+            missing(problems, has(&[Stream, Worker]) && self.s3.is_none(), "S3_ENDPOINT", "audio");
+            let bus = has(&[Gateway, Auth, Catalog, Download, Admin, Worker, Stream]);
+            missing(problems, bus && self.redis_url.is_none(), "REDIS_URL", "news and rate limits");
+        }
+        if self.jwt_secret.is_none() && has(&[Auth, Gateway]) {
+            problems.push("JWT_SECRET must be set, to the same value for auth and gateway".to_owned());
+        }
+        if self.internal_service_secret.is_none() {
+            problems
+                .push("INTERNAL_SERVICE_SECRET must be set, to the same value for all services".to_owned());
+        }
+        let mut callees = Vec::new();
+        if has(&[Gateway]) {
+            callees.extend([Auth, Search, Catalog, Download, Admin]);
+        }
+        if has(&[Web]) {
+            callees.extend([Gateway, Stream]);
+        }
+        for callee in callees.into_iter().filter(|callee| !roles.contains(callee)) {
+            if let (None, Some(name)) = (self.service_urls.of(callee), ServiceUrls::setting_of(callee)) {
+                problems.push(format!("{name} must be set: this process calls {callee} and does not run it"));
+            }
+        }
+    }
+
+    fn check_strict(&self, roles: &[NodeRole], problems: &mut Vec<String>) {
+        let mut check = |name: &str, secret: Option<&SecretString>| match secret
+            .map(ExposeSecret::expose_secret)
+        {
+            None => problems.push(format!("{name} must be set in strict mode")),
+            Some(text) if text.chars().count() < MIN_SECRET_CHARS => {
+                problems.push(format!(
+                    "{name} is too short: strict mode wants {MIN_SECRET_CHARS} characters or more"
+                ));
+            }
+            Some(text) if is_well_known(text) => {
+                problems
+                    .push(format!("{name} is a value from an example; make one with: openssl rand -hex 32"));
+            }
+            Some(_) => {}
+        };
+        if roles.iter().any(|role| matches!(role, NodeRole::Auth | NodeRole::Gateway)) {
+            check("JWT_SECRET", self.jwt_secret.as_ref());
+        }
+        check("INTERNAL_SERVICE_SECRET", self.internal_service_secret.as_ref());
+        if self.accounts.expose_verification_token {
+            problems.push("EXPOSE_VERIFICATION_TOKEN=1 is refused in strict mode".to_owned());
+        }
+        if roles.contains(&NodeRole::Auth) && self.accounts.email_verify_required && self.smtp_url.is_none() {
+            problems.push(
+                "SMTP_URL must be set in strict mode, or EMAIL_VERIFY_REQUIRED=0 if accounts need no verified address"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn check_unsupported(&self, problems: &mut Vec<String>) {
+        if self.redis_url.is_some() {
+            problems.push("REDIS_URL: this version keeps messages in the process; unset it".to_owned());
+        }
+        if self.s3.is_some() {
+            problems.push("S3_ENDPOINT: this version keeps audio as files; unset it".to_owned());
+        }
+    }
+}
+
+fn is_well_known(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let one_letter = lower.chars().next().is_some_and(|first| lower.chars().all(|c| c == first));
+    one_letter || WELL_KNOWN.iter().any(|start| lower.starts_with(start))
+}
