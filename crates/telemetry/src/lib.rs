@@ -1,6 +1,8 @@
 //! Logs and metrics of a process. Set up once, by the binary; libraries only use the `tracing` and
 //! `metrics` macros.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -36,7 +38,9 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), TelemetryError> 
     let registry = tracing_subscriber::registry().with(EnvFilter::try_new(directives)?);
     let writer = std::io::stderr;
     match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(writer).with_target(false)).try_init()?,
+        LogFormat::Text => registry
+            .with(fmt::layer().with_writer(writer).with_target(false).with_ansi(writer().is_terminal()))
+            .try_init()?,
         LogFormat::Json => registry
             .with(fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(writer))
             .try_init()?,
