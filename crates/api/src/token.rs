@@ -29,7 +29,7 @@ pub enum TokenError {
 }
 
 /// A 256-bit key for `purpose`, derived from a secret by HKDF-SHA-256.
-fn derive_key(secret: &SecretString, purpose: &str) -> [u8; 32] {
+pub fn derive_key(secret: &SecretString, purpose: &str) -> [u8; 32] {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"songkeep");
     let mut key = [0u8; 32];
     salt.extract(secret.expose_secret().as_bytes())

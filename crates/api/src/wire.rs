@@ -100,7 +100,7 @@ impl From<user::User> for Me {
 #[into_params(parameter_in = Query)]
 pub struct SearchParams {
     /// Words, a YouTube link, or a video id.
-    #[param(max_length = 300)]
+    #[param(required = true, min_length = 1, max_length = 300)]
     pub q: Option<String>,
     /// 1..50.
     #[param(minimum = 1, maximum = 50, default = 10)]
@@ -397,6 +397,32 @@ impl AdminUser {
 impl From<UserSummary> for AdminUser {
     fn from(row: UserSummary) -> Self {
         Self::new(row.user, row.song_count, row.storage_bytes)
+    }
+}
+
+/// An account after an administrator changed it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AdminAccount {
+    pub id: Uuid,
+    pub email: String,
+    #[schema(example = "user")]
+    pub role: String,
+    pub verified: bool,
+    pub disabled: bool,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+impl From<user::User> for AdminAccount {
+    fn from(user: user::User) -> Self {
+        Self {
+            id: user.id.0,
+            email: user.email,
+            role: user.role.as_str().to_owned(),
+            verified: user.verified_at.is_some(),
+            disabled: user.disabled_at.is_some(),
+            created_at: user.created_at,
+        }
     }
 }
 

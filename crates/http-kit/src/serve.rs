@@ -1,0 +1,214 @@
+//! Listening, serving, and an end that lets requests finish.
+
+use std::{convert::Infallible, fmt, io, net::SocketAddr, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
+};
+use songkeep_domain::{ErrorCode, ServiceError};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::{
+    connection::{AnswerBody, IDLE_TIMEOUT, Phase, TimedIo},
+    extract::nothing_here,
+    problem::ApiError,
+};
+
+/// How long a request's head may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes that a request's head may have on HTTP/1, and what is written ahead of a slow client.
+const HEAD_BYTES: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+const MAX_STREAMS: u32 = 200;
+/// Pings on HTTP/2 connections, which have no idle timeout.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Pause after the system has refused to accept, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Listener {
+    name: &'static str,
+    socket: TcpListener,
+    addr: SocketAddr,
+    head_timeout: Duration,
+}
+
+/// An address cannot be listened on. One line that says what to do.
+#[derive(Debug)]
+pub struct BindError {
+    addr: SocketAddr,
+    setting: String,
+    source: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "address {} ({}) ", self.addr, self.setting)?;
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse => {
+                f.write_str("is in use already; stop what uses it or choose another one")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                f.write_str("is no address of this machine; choose one that is, or 0.0.0.0 for all")
+            }
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("may not be used by this account; choose a port above 1023")
+            }
+            _ => f.write_str("cannot be listened on"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl Listener {
+    /// `name` is for the log, `setting` names where the address comes from.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours to take.
+    pub async fn bind(name: &'static str, setting: &str, addr: SocketAddr) -> Result<Self, BindError> {
+        let failed = |source| BindError { addr, setting: setting.to_owned(), source };
+        let socket = TcpListener::bind(addr).await.map_err(failed)?;
+        let addr = socket.local_addr().map_err(failed)?;
+        Ok(Self { name, socket, addr, head_timeout: HEAD_TIMEOUT })
+    }
+
+    /// How long a request's head may take to arrive; 15 s unless said otherwise. Bodies may take any time.
+    #[must_use]
+    pub fn with_head_timeout(mut self, timeout: Duration) -> Self {
+        self.head_timeout = timeout;
+        self
+    }
+
+    /// With the real port, also when 0 was asked for.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+/// Serves HTTP/1.1 and HTTP/2 (without TLS) until `shutdown`; then accepts no more, lets running
+/// requests finish for up to `grace`, and cuts what is left.
+pub async fn serve(listener: Listener, router: Router, shutdown: CancellationToken, grace: Duration) {
+    let Listener { name, socket, addr, head_timeout } = listener;
+    tracing::info!(listener = name, %addr, "listening");
+    let server = server();
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            // Keeps the set as small as the number of open connections.
+            Some(_) = connections.join_next() => continue,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // Events and small answers must not wait for a full packet.
+                let _ = stream.set_nodelay(true);
+                let phase = Phase::new();
+                let io = TimedIo::new(stream, phase.clone(), head_timeout);
+                connections.spawn(converse(
+                    server.clone(),
+                    io,
+                    phase,
+                    peer,
+                    router.clone(),
+                    graceful.watcher(),
+                ));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(listener = name, %error, "connections cannot be accepted at the moment");
+                let _ = shutdown.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+    drop(socket);
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            listener = name,
+            left = connections.len(),
+            "the time to finish is over: cutting connections"
+        );
+    }
+    connections.shutdown().await;
+    tracing::info!(listener = name, "closed");
+}
+
+type Server = auto::Builder<TokioExecutor>;
+
+fn server() -> Server {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        // Covers the rest between two requests too; a head's own time is in `connection`.
+        .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(MAX_HEADERS);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MAX_STREAMS);
+    server
+}
+
+async fn converse(
+    server: Server,
+    io: TimedIo<TcpStream>,
+    phase: Phase,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answering = phase.begin(request.version());
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move {
+            let Ok(response) = router.oneshot(request).await;
+            Ok::<_, Infallible>(response.map(|body| AnswerBody { body, _answering: answering }))
+        }
+    });
+    let connection = server.serve_connection(TokioIo::new(io), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, error, "a connection ended early");
+    }
+}
+
+/// Errors that concern only the connection that was being accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// Makes problem documents of what no route answers (404) and of methods that a route does not know
+/// (405 with `Allow`). Comes after the routes and before the layers.
+pub fn fallbacks(router: Router) -> Router {
+    router.fallback(|| async { ApiError(nothing_here()) }).method_not_allowed_fallback(|| async {
+        ApiError(ServiceError::new(ErrorCode::MethodNotAllowed, "This method is not allowed here."))
+    })
+}
