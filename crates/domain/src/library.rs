@@ -82,9 +82,18 @@ pub struct LibraryPage {
 /// A change of one's own entry: None leaves a value, `Some(None)` returns to what the source says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryEdit {
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub title: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub artist: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub album: Option<Option<String>>,
+}
+
+/// Tells `null` (`Some(None)`) from absent (`None`), so that an edit means the same at the far end of an
+/// internal call.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// What is known here of a recording that a search found.

@@ -1,1 +1,19 @@
+//! Songkeep's database, on SQLite or PostgreSQL with the same statements. `db` opens it and runs
+//! transactions, `dialect` holds the few differences, the other modules implement a port each.
 
+mod audit;
+mod catalog;
+mod cursor;
+mod db;
+mod dialect;
+mod events;
+mod job_runs;
+mod jobs;
+mod library;
+mod migrations;
+mod rows;
+mod sessions;
+mod text;
+mod users;
+
+pub use db::Store;

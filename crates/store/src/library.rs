@@ -1,0 +1,286 @@
+//! Entries of libraries: the transactions' parts that other modules use, and the list.
+
+use sea_orm::{QueryResult, Value};
+use songkeep_domain::{
+    SongId, StoreError, StoreResult, Timestamp, UserId,
+    event::{EventBody, LibraryChange},
+    job::ImportHints,
+    library::{LibraryPage, LibraryQuery, LibrarySong, LibrarySort},
+    song::Song,
+};
+
+use crate::{
+    Store,
+    cursor::{Cursor, Key, page_of},
+    db::{Tx, error},
+    rows::{self, Row, SONG},
+    text::{contains_pattern, fold},
+};
+
+const ENTRY: &str = "entries.title AS own_title, entries.artist AS own_artist, entries.album AS own_album, \
+     entries.added_at AS added_at";
+
+/// An entry's own words; None where the source's hold.
+#[derive(Clone, Debug, Default)]
+pub struct OwnWords {
+    pub title: Option<String>,
+    pub artist: Option<String>,
+    pub album: Option<String>,
+}
+
+impl OwnWords {
+    /// A listener's hints count only where the source says nothing.
+    pub fn from_hints(song: &Song, hints: &ImportHints) -> Self {
+        let metadata = &song.metadata;
+        let nameless = metadata.title.trim().is_empty() || metadata.title == song.source.id();
+        Self {
+            title: hints.title.clone().filter(|_| nameless),
+            artist: hints.artist.clone().filter(|_| metadata.artist.is_none()),
+            album: None,
+        }
+    }
+
+    /// The entry as its owner sees it.
+    pub fn over(self, song: Song, added_at: Timestamp) -> LibrarySong {
+        LibrarySong {
+            title: self.title.unwrap_or_else(|| song.metadata.title.clone()),
+            artist: self.artist.or_else(|| song.metadata.artist.clone()),
+            album: self.album.or_else(|| song.metadata.album.clone()),
+            song,
+            added_at,
+        }
+    }
+}
+
+/// Columns that an entry is sorted and found by.
+struct Folded {
+    title: String,
+    artist: String,
+    album: String,
+    search: String,
+}
+
+impl Folded {
+    fn of(entry: &LibrarySong) -> Self {
+        let title = fold(&entry.title);
+        let artist = fold(entry.artist.as_deref().unwrap_or_default());
+        let album = fold(entry.album.as_deref().unwrap_or_default());
+        Self { search: format!("{title} {artist} {album}"), title, artist, album }
+    }
+}
+
+pub fn library_song(row: &QueryResult) -> StoreResult<LibrarySong> {
+    let song = rows::song(row)?;
+    let row = Row::new("library_entries", row);
+    let own = OwnWords {
+        title: row.get("own_title")?,
+        artist: row.get("own_artist")?,
+        album: row.get("own_album")?,
+    };
+    Ok(own.over(song, row.time("added_at")?))
+}
+
+impl Tx<'_> {
+    /// Puts a song into a library, unless it is there; true when it was added. Tells of it.
+    pub async fn add_entry(
+        &mut self,
+        user: UserId,
+        song: &Song,
+        hints: &ImportHints,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        // Also locks the song against the last owner leaving at the same moment.
+        self.run("UPDATE songs SET orphaned_at = NULL WHERE id = $1", [song.id.0.into()]).await?;
+        let own = OwnWords::from_hints(song, hints);
+        let entry = own.clone().over(song.clone(), now);
+        let folded = Folded::of(&entry);
+        let insert = "INSERT INTO library_entries (user_id, song_id, title, artist, album, sort_title, sort_artist, \
+                      sort_album, search_text, duration_ms, added_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (user_id, song_id) DO NOTHING";
+        let values: [Value; 11] = [
+            user.0.into(),
+            song.id.0.into(),
+            own.title.into(),
+            own.artist.into(),
+            own.album.into(),
+            folded.title.into(),
+            folded.artist.into(),
+            folded.album.into(),
+            folded.search.into(),
+            i64::try_from(song.audio.duration_ms).unwrap_or(i64::MAX).into(),
+            now.as_micros().into(),
+        ];
+        if self.run(insert, values).await? == 0 {
+            return Ok(false);
+        }
+        self.run("UPDATE users SET song_count = song_count + 1 WHERE id = $1", [user.0.into()]).await?;
+        self.add_library_event(user, LibraryChange::Added, song.id, Some(entry), now).await?;
+        Ok(true)
+    }
+
+    /// Takes a song out of a library; true when it was there. Tells of it.
+    pub async fn take_entry(&mut self, user: UserId, song: SongId, now: Timestamp) -> StoreResult<bool> {
+        self.all("SELECT id FROM songs WHERE id = $1 {for update}", [song.0.into()]).await?;
+        let delete = "DELETE FROM library_entries WHERE user_id = $1 AND song_id = $2";
+        if self.run(delete, [user.0.into(), song.0.into()]).await? == 0 {
+            return Ok(false);
+        }
+        self.run("UPDATE users SET song_count = song_count - 1 WHERE id = $1", [user.0.into()]).await?;
+        let orphan = "UPDATE songs SET orphaned_at = $2 WHERE id = $1 \
+                      AND NOT EXISTS (SELECT 1 FROM library_entries WHERE song_id = $1)";
+        self.run(orphan, [song.0.into(), now.as_micros().into()]).await?;
+        self.add_library_event(user, LibraryChange::Removed, song, None, now).await?;
+        Ok(true)
+    }
+
+    /// Writes an entry's own words and what follows from them. Tells of it.
+    pub async fn rewrite_entry(
+        &mut self,
+        user: UserId,
+        own: OwnWords,
+        song: Song,
+        added_at: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<LibrarySong> {
+        let entry = own.clone().over(song, added_at);
+        let folded = Folded::of(&entry);
+        let update = "UPDATE library_entries SET title = $3, artist = $4, album = $5, sort_title = $6, \
+                      sort_artist = $7, sort_album = $8, search_text = $9 WHERE user_id = $1 AND song_id = $2";
+        let values: [Value; 9] = [
+            user.0.into(),
+            entry.song.id.0.into(),
+            own.title.into(),
+            own.artist.into(),
+            own.album.into(),
+            folded.title.into(),
+            folded.artist.into(),
+            folded.album.into(),
+            folded.search.into(),
+        ];
+        self.run(update, values).await?;
+        self.add_library_event(user, LibraryChange::Updated, entry.song.id, Some(entry.clone()), now).await?;
+        Ok(entry)
+    }
+
+    pub async fn find_entry(
+        &self,
+        user: UserId,
+        song: SongId,
+    ) -> StoreResult<Option<(OwnWords, Song, Timestamp)>> {
+        let find = format!(
+            "SELECT {ENTRY}, {SONG} FROM library_entries entries JOIN songs ON songs.id = entries.song_id \
+             WHERE entries.user_id = $1 AND entries.song_id = $2"
+        );
+        let Some(found) = self.one(&find, [user.0.into(), song.0.into()]).await? else { return Ok(None) };
+        let row = Row::new("library_entries", &found);
+        let own = OwnWords {
+            title: row.get("own_title")?,
+            artist: row.get("own_artist")?,
+            album: row.get("own_album")?,
+        };
+        Ok(Some((own, rows::song(&found)?, row.time("added_at")?)))
+    }
+
+    pub async fn add_library_event(
+        &mut self,
+        user: UserId,
+        change: LibraryChange,
+        song_id: SongId,
+        song: Option<LibrarySong>,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let body = EventBody::Library { change, song_id, song: song.map(Box::new) };
+        self.add_event(user, body, now).await
+    }
+}
+
+/// Column, direction, and name of an order in cursors.
+const fn order(sort: LibrarySort) -> (&'static str, bool, &'static str) {
+    match sort {
+        LibrarySort::NewestFirst => ("added_at", true, "-added_at"),
+        LibrarySort::OldestFirst => ("added_at", false, "added_at"),
+        LibrarySort::Title => ("sort_title", false, "title"),
+        LibrarySort::TitleDescending => ("sort_title", true, "-title"),
+        LibrarySort::Artist => ("sort_artist", false, "artist"),
+        LibrarySort::ArtistDescending => ("sort_artist", true, "-artist"),
+        LibrarySort::Album => ("sort_album", false, "album"),
+        LibrarySort::AlbumDescending => ("sort_album", true, "-album"),
+        LibrarySort::Shortest => ("duration_ms", false, "duration"),
+        LibrarySort::Longest => ("duration_ms", true, "-duration"),
+    }
+}
+
+fn sort_key(sort: LibrarySort, entry: &LibrarySong) -> Key {
+    match sort {
+        LibrarySort::NewestFirst | LibrarySort::OldestFirst => Key::Number(entry.added_at.as_micros()),
+        LibrarySort::Shortest | LibrarySort::Longest => {
+            Key::Number(i64::try_from(entry.song.audio.duration_ms).unwrap_or(i64::MAX))
+        }
+        LibrarySort::Title | LibrarySort::TitleDescending => Key::Text(Folded::of(entry).title),
+        LibrarySort::Artist | LibrarySort::ArtistDescending => Key::Text(Folded::of(entry).artist),
+        LibrarySort::Album | LibrarySort::AlbumDescending => Key::Text(Folded::of(entry).album),
+    }
+}
+
+/// The key of a cursor, which anybody may have written, as the value of the sorted column.
+fn sort_value(sort: LibrarySort, key: Key) -> StoreResult<Value> {
+    let by_number = matches!(
+        sort,
+        LibrarySort::NewestFirst | LibrarySort::OldestFirst | LibrarySort::Shortest | LibrarySort::Longest
+    );
+    match key {
+        Key::Number(number) if by_number => Ok(number.into()),
+        Key::Text(text) if !by_number && !text.contains('\0') => Ok(text.into()),
+        _ => Err(StoreError::BadCursor),
+    }
+}
+
+impl Store {
+    pub(crate) async fn library_page(&self, user: UserId, query: &LibraryQuery) -> StoreResult<LibraryPage> {
+        let (column, descending, list) = order(query.sort);
+        let mut values: Vec<Value> = vec![user.0.into()];
+        let mut matching = String::from("entries.user_id = $1");
+        for word in
+            query.q.as_deref().map(fold).unwrap_or_default().split(' ').filter(|word| !word.is_empty())
+        {
+            values.push(contains_pattern(word).into());
+            matching.push_str(&format!(" AND entries.search_text LIKE ${} ESCAPE '\\'", values.len()));
+        }
+        let total = self.library_total(&matching, &values).await?;
+        let mut from_cursor = String::new();
+        if let Some(cursor) = &query.page.cursor {
+            let cursor = Cursor::read(cursor, list)?;
+            values.push(sort_value(query.sort, cursor.key)?);
+            values.push(cursor.id.into());
+            let (key, id) = (values.len() - 1, values.len());
+            let compare = if descending { "<" } else { ">" };
+            from_cursor = format!(" AND (entries.{column}, entries.song_id) {compare} (${key}, ${id})");
+        }
+        values.push((i64::from(query.page.limit) + 1).into());
+        let direction = if descending { "DESC" } else { "ASC" };
+        let select = format!(
+            "SELECT {ENTRY}, {SONG} FROM library_entries entries JOIN songs ON songs.id = entries.song_id \
+             WHERE {matching}{from_cursor} \
+             ORDER BY entries.{column} {direction}, entries.song_id {direction} LIMIT ${}",
+            values.len()
+        );
+        let rows = self.all(&select, values).await?;
+        let entries: Vec<LibrarySong> = rows.iter().map(library_song).collect::<StoreResult<_>>()?;
+        let songs =
+            page_of(list, entries, query.page.limit, |entry| (sort_key(query.sort, entry), entry.song.id.0));
+        Ok(LibraryPage { songs, total })
+    }
+
+    /// Without a search, the count is kept with the account.
+    async fn library_total(&self, matching: &str, values: &[Value]) -> StoreResult<u64> {
+        let row = if values.len() == 1 {
+            self.one("SELECT song_count AS total FROM users WHERE id = $1", values.iter().cloned()).await?
+        } else {
+            let count = format!("SELECT COUNT(*) AS total FROM library_entries entries WHERE {matching}");
+            self.one(&count, values.iter().cloned()).await?
+        };
+        row.map_or(Ok(0), |row| {
+            row.try_get::<i64>("", "total").map(|total| u64::try_from(total).unwrap_or(0)).map_err(error)
+        })
+    }
+}
