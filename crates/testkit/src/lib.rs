@@ -2,3 +2,8 @@
 //! tiny media made at test time, a clock that is moved by hand.
 
 pub mod clock;
+pub mod fake_youtube;
+pub mod media;
+pub mod postgres;
+pub mod remote;
+pub mod world;
