@@ -1,1 +1,6 @@
+//! The admin service: what administrators see of accounts, songs and jobs, and what they may do to them.
+//! Every deed is on record.
 
+mod service;
+
+pub use service::{AdminPorts, AdminService};
