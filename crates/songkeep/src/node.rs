@@ -1,0 +1,328 @@
+//! One process: its services, its listeners, and its end.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, response::Redirect, routing::get};
+use songkeep_api::token::ServiceTokens;
+use songkeep_auth::AuthService;
+use songkeep_config::{Settings, settings::ServiceUrls};
+use songkeep_domain::NodeRole;
+use songkeep_gateway::GatewayState;
+use songkeep_http_kit::{
+    CorsKind, EdgeSettings, Listener, Mount, OriginPolicy, ProxyTarget, Readiness, TrustedProxies, cors,
+    edge, fallbacks, internal, nest_api, operational, serve,
+};
+use songkeep_media::Media;
+use songkeep_telemetry::Metrics;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{backends::Backends, clients::LocalServices, readiness::Dependencies, services};
+
+/// How often recorded metrics are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// What a caller decides besides the settings.
+#[derive(Default)]
+pub struct Overrides {
+    /// Single roles over embedded parts, which only one process can share.
+    pub split_for_test: bool,
+    /// The process's metrics, for `/metrics`.
+    pub metrics: Option<Metrics>,
+}
+
+/// A running process. Dropped without [`Node::stop`], its tasks go on until the runtime ends.
+pub struct Node {
+    pub web_addr: Option<SocketAddr>,
+    pub gateway_addr: Option<SocketAddr>,
+    pub stream_addr: Option<SocketAddr>,
+    pub internal_addr: SocketAddr,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    media: Option<Media>,
+    gateway: Option<GatewayState>,
+    auth: Option<Arc<AuthService>>,
+}
+
+/// The sockets, bound before anything is started, so that a taken address is told at once.
+struct Sockets {
+    web: Option<Listener>,
+    gateway: Option<Listener>,
+    stream: Option<Listener>,
+    internal: Listener,
+}
+
+impl Sockets {
+    async fn bind(settings: &Settings, roles: &[NodeRole]) -> anyhow::Result<Self> {
+        let public = async |role, name, setting, addr| -> anyhow::Result<Option<Listener>> {
+            if roles.contains(&role) {
+                Ok(Some(Listener::bind(name, setting, addr).await?))
+            } else {
+                Ok(None)
+            }
+        };
+        Ok(Self {
+            web: public(NodeRole::Web, "web", "SONGKEEP_WEB_ADDR", settings.web_addr).await?,
+            gateway: public(NodeRole::Gateway, "gateway", "SONGKEEP_GATEWAY_ADDR", settings.gateway_addr)
+                .await?,
+            stream: public(NodeRole::Stream, "stream", "SONGKEEP_STREAM_ADDR", settings.stream_addr).await?,
+            internal: Listener::bind("internal", "SONGKEEP_INTERNAL_ADDR", settings.internal_addr_for(roles))
+                .await?,
+        })
+    }
+}
+
+/// The routers of a process, before its edge layers.
+struct Routers {
+    web: Option<Router>,
+    gateway: Option<Router>,
+    stream: Option<Router>,
+    internal: Router,
+}
+
+/// What the routers are made of.
+struct Parts<'a> {
+    settings: &'a Settings,
+    roles: &'a [NodeRole],
+    tokens: Arc<ServiceTokens>,
+    origins: OriginPolicy,
+    readiness: Arc<dyn Readiness>,
+    metrics: Option<Metrics>,
+}
+
+impl Parts<'_> {
+    fn operational(&self, service: &str, public: bool) -> Router {
+        let metrics = self.metrics.clone().filter(|_| !(public && self.settings.strict));
+        let render = metrics
+            .map(|metrics| -> Arc<dyn Fn() -> String + Send + Sync> { Arc::new(move || metrics.render()) });
+        operational(service.to_owned(), self.readiness.clone(), render)
+    }
+
+    fn proxy(&self, service: NodeRole) -> anyhow::Result<Mount> {
+        let setting = ServiceUrls::setting_of(service).unwrap_or_default();
+        let url = self.settings.service_urls.of(service).with_context(|| format!("{setting} must be set"))?;
+        let target = ProxyTarget::new(url, NodeRole::Web, service, self.tokens.clone())
+            .with_context(|| format!("{setting} cannot be used"))?;
+        Ok(Mount::Remote(target))
+    }
+
+    fn mount(&self, service: NodeRole, local: Option<&Router>) -> anyhow::Result<Mount> {
+        local.map_or_else(|| self.proxy(service), |router| Ok(Mount::Local(router.clone())))
+    }
+
+    fn edge(&self, router: Router, listener: &'static str, role: Option<NodeRole>) -> anyhow::Result<Router> {
+        Ok(edge(
+            router,
+            EdgeSettings {
+                listener,
+                trusted_proxies: TrustedProxies::parse(&self.settings.trusted_proxies)
+                    .context("TRUSTED_PROXIES cannot be used")?,
+                peers: role.map(|role| (self.tokens.clone(), role)),
+                hsts: self.settings.strict && self.settings.public_web_url.starts_with("https://"),
+            },
+        ))
+    }
+
+    fn routers(
+        &self,
+        backends: &Backends,
+        local: &LocalServices,
+        gateway: Option<&GatewayState>,
+    ) -> anyhow::Result<Routers> {
+        let gateway = gateway.map(|state| {
+            songkeep_gateway::router(state.clone(), self.origins.clone())
+                .merge(self.operational("gateway", true))
+        });
+        let stream = if self.roles.contains(&NodeRole::Stream) {
+            let router = songkeep_stream::router(services::stream(self.settings, backends)?);
+            let router = fallbacks(router.merge(self.operational("stream", true)));
+            Some(cors(router, self.origins.clone(), CorsKind::Media))
+        } else {
+            None
+        };
+        let web = if self.roles.contains(&NodeRole::Web) {
+            let media: Vec<String> =
+                self.settings.public_stream_base.iter().filter_map(|base| origin_of(base)).collect();
+            let page = songkeep_web_assets::router_with_media(&media).merge(self.operational("web", true));
+            let gateway = self.mount(NodeRole::Gateway, gateway.as_ref())?;
+            let stream = self.mount(NodeRole::Stream, stream.as_ref())?;
+            Some(nest_api(docs_of_the_api(page), gateway, stream))
+        } else {
+            None
+        };
+        let internal = internal(local.rpc(), self.tokens.clone(), backends.clock.clone())
+            .merge(self.operational(&process_name(self.roles), false));
+        Ok(Routers { web, gateway, stream, internal: fallbacks(internal) })
+    }
+}
+
+impl Node {
+    /// Starts the process's roles; it serves when this returns.
+    ///
+    /// # Errors
+    /// When the settings do not do for these roles, or an address cannot be bound.
+    pub async fn start(
+        settings: &Settings,
+        roles: &[NodeRole],
+        backends: Backends,
+        overrides: Overrides,
+    ) -> anyhow::Result<Self> {
+        settings.validate(roles, overrides.split_for_test)?;
+        let sockets = Sockets::bind(settings, roles).await?;
+        let stream_port =
+            sockets.stream.as_ref().map_or(settings.stream_addr.port(), |s| s.local_addr().port());
+        let tokens =
+            Arc::new(ServiceTokens::new(&services::internal_secret(settings)?, backends.clock.clone()));
+        let needs_media = roles.iter().any(|role| matches!(role, NodeRole::Search | NodeRole::Worker));
+        let media = if needs_media { Some(services::media(settings)?) } else { None };
+        let auth = if roles.contains(&NodeRole::Auth) {
+            let (mailer, clock) = (backends.mailer.clone(), backends.clock.clone());
+            Some(Arc::new(services::auth(settings, &backends.store, mailer, clock)?))
+        } else {
+            None
+        };
+        let local = services::local(settings, roles, &backends, auth.as_ref(), media.as_ref())?;
+        let gateway = if roles.contains(&NodeRole::Gateway) {
+            Some(services::gateway(settings, &backends, &local, &tokens, stream_port)?)
+        } else {
+            None
+        };
+        let worker = media
+            .as_ref()
+            .filter(|_| roles.contains(&NodeRole::Worker))
+            .map(|media| services::worker(settings, &backends, media));
+        let dependencies = dependencies(settings, roles, &backends, media.as_ref(), worker.clone())?;
+        let parts = Parts {
+            settings,
+            roles,
+            tokens,
+            origins: OriginPolicy {
+                app_domain: settings.app_domain.clone(),
+                allowed: settings.cors_allowed_origins.clone(),
+            },
+            readiness: Arc::new(dependencies),
+            metrics: overrides.metrics.clone(),
+        };
+        let routers = parts.routers(&backends, &local, gateway.as_ref())?;
+
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let grace = settings.shutdown_grace;
+        let open = |socket: Listener, router: Router| {
+            let addr = socket.local_addr();
+            tasks.spawn(serve(socket, router, shutdown.clone(), grace));
+            addr
+        };
+        let public = |socket: Option<Listener>, router: Option<Router>, name, role| -> anyhow::Result<_> {
+            let (Some(socket), Some(router)) = (socket, router) else { return Ok(None) };
+            Ok(Some(open(socket, parts.edge(router, name, role)?)))
+        };
+        let web_addr = public(sockets.web, routers.web, "web", None)?;
+        let gateway_addr = public(sockets.gateway, routers.gateway, "gateway", Some(NodeRole::Gateway))?;
+        let stream_addr = public(sockets.stream, routers.stream, "stream", Some(NodeRole::Stream))?;
+        let internal_addr = open(sockets.internal, parts.edge(routers.internal, "internal", None)?);
+        if let Some(worker) = worker {
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move {
+                if let Err(error) = worker.run(shutdown).await {
+                    tracing::error!(%error, "the folder for running imports cannot be used: nothing is imported");
+                }
+            });
+            if let Some(media) = &media {
+                media.tools.prepare_in_background();
+            }
+        }
+        if let Some(metrics) = overrides.metrics {
+            tasks.spawn(upkeep(metrics, shutdown.clone()));
+        }
+        Ok(Self { web_addr, gateway_addr, stream_addr, internal_addr, shutdown, tasks, media, gateway, auth })
+    }
+
+    /// The link by which the first administrator's account is made; None when there is one, or when this
+    /// process does not keep the accounts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn setup_link(&self) -> anyhow::Result<Option<String>> {
+        match &self.auth {
+            Some(auth) => Ok(auth.setup_link().await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Lets running requests finish and hands running imports back.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        if let Some(gateway) = &self.gateway {
+            gateway.close();
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(media) = &self.media {
+            media.stop().await;
+        }
+        if let Some(auth) = &self.auth {
+            auth.finish_background().await;
+        }
+    }
+}
+
+fn dependencies(
+    settings: &Settings,
+    roles: &[NodeRole],
+    backends: &Backends,
+    media: Option<&Media>,
+    worker: Option<songkeep_worker::Worker>,
+) -> anyhow::Result<Dependencies> {
+    use NodeRole::{Admin, Auth, Catalog, Download, Gateway, Stream, Web, Worker};
+    let has = |wanted: &[NodeRole]| wanted.iter().any(|role| roles.contains(role));
+    let uses_store = has(&[Auth, Catalog, Download, Admin, Stream, Worker]);
+    let mut needed = Vec::new();
+    if has(&[Gateway]) {
+        needed.push(Auth);
+    }
+    if has(&[Web]) {
+        needed.push(Gateway);
+    }
+    let services = needed
+        .into_iter()
+        .filter(|role| !roles.contains(role))
+        .filter_map(|role| Some((role, settings.service_urls.of(role)?.to_owned())))
+        .collect();
+    Ok(Dependencies {
+        store: uses_store.then(|| backends.store.clone()),
+        blobs: has(&[Stream, Worker]).then(|| backends.blobs.clone()),
+        bus: (uses_store || has(&[Gateway])).then(|| backends.bus.clone() as _),
+        tools: media.filter(|_| worker.is_some()).map(|media| media.tools.clone()),
+        worker,
+        services,
+        http: songkeep_api::HttpTransport::pooled_client()?,
+    })
+}
+
+/// The API's pages are the gateway's; problem documents name them by a path without `/api`.
+fn docs_of_the_api(page: Router) -> Router {
+    let moved = |uri: axum::http::Uri| async move { Redirect::temporary(&format!("/api{uri}")) };
+    page.route("/docs", get(moved)).route("/docs/{*page}", get(moved)).route("/openapi.json", get(moved))
+}
+
+async fn upkeep(metrics: Metrics, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(UPKEEP);
+    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+}
+
+/// What the internal listener calls this process.
+fn process_name(roles: &[NodeRole]) -> String {
+    if NodeRole::ALL.iter().all(|role| roles.contains(role)) {
+        return "songkeep".to_owned();
+    }
+    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join("+")
+}
+
+/// Scheme, host and port of an address; None for what is no address.
+fn origin_of(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split('/').next().filter(|host| !host.is_empty())?;
+    Some(format!("{scheme}://{host}"))
+}
