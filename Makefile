@@ -1,0 +1,48 @@
+# Songkeep's list of commands. `make help` explains them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# Programs that only the checks need are kept here, outside the clone, so that they are built once.
+BUILD_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/songkeep-build
+CARGO_DENY_VERSION := 0.20.2
+export SONGKEEP_TEST_TOOLS_DIR ?= $(CURDIR)/target/test-tools
+
+.PHONY: help run build test test-deps lint deny gen bench fake-youtube
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build and start Songkeep on http://localhost:3000
+	@scripts/check-python.sh
+	@exec target/release/songkeep serve
+
+build: ## Build the songkeep binary (release)
+	$(CARGO) build --release --locked -p songkeep
+
+test: test-deps ## Run all tests
+	$(CARGO) build --locked --workspace --all-targets
+	target/debug/songkeep tools provision --dir "$(SONGKEEP_TEST_TOOLS_DIR)"
+	scripts/run-tests.sh
+
+test-deps: ## Install what the tests need from Debian's packages, or say what is missing
+	@scripts/test-deps.sh
+
+lint: deny ## Format, clippy, layers, generated files, dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) run --locked -q -p xtask -- check-layers
+	$(CARGO) run --locked -q -p xtask -- gen --check
+
+deny: ## Check licences, bans and sources of dependencies
+	@scripts/cargo-deny.sh "$(BUILD_TOOLS)" "$(CARGO_DENY_VERSION)"
+
+gen: ## Write the files that are made from the code
+	$(CARGO) run --locked -q -p xtask -- gen
+
+bench: ## Measure; prints tables beside nginx and others (see docs/performance.md)
+	$(CARGO) build --release --locked -p songkeep -p songkeep-testkit
+	$(CARGO) build --release --locked -p songkeep-auth --example hash_rate
+	python3 bench/run.py
+
+fake-youtube: ## Start a YouTube stand-in for trying Songkeep offline
+	$(CARGO) run --locked -p songkeep-testkit --bin fake-youtube -- --port 9090

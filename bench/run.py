@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+"""Measures Songkeep beside nginx and beside doing things by hand, and prints tables.
+
+usage: python3 bench/run.py [SECTION ...]      sections: stream library signin memory start import
+
+Everything runs on loopback and is ended by its pid. Figures of one run can be compared with each other; figures of
+two runs or machines cannot. Needs `make build`, nginx and wrk (Debian: nginx-light, wrk).
+"""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RELEASE = ROOT / "target" / "release"
+SONG_BYTES = 8 << 20
+RANGE_BYTES = 256 << 10
+LIBRARY_SONGS = 10_000
+ACCOUNT = {"email": "bench@example.com", "password": "correct horse"}
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def cpu_seconds(pid):
+    """User and system time of a process and its descendants."""
+    ticks = 0
+    for child in [pid, *descendants(pid)]:
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def descendants(pid):
+    found = []
+    with contextlib.suppress(OSError):
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
+    return found
+
+
+def resident_mb(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
+
+
+class Server:
+    """A child process that is ended by its pid."""
+
+    def __init__(self, command, log, env=None):
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+        self.pid = self.process.pid
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Songkeep(Server):
+    """`songkeep serve` on free ports over a data folder."""
+
+    def __init__(self, data, log, extra=None):
+        self.data = pathlib.Path(data)
+        self.ports = {name: free_port() for name in ("web", "gateway", "stream", "internal")}
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("SONGKEEP_", "IMPORT_"))}
+        env |= {f"SONGKEEP_{name.upper()}_ADDR": f"127.0.0.1:{port}" for name, port in self.ports.items()}
+        env |= {"SONGKEEP_DATA_DIR": str(self.data), "LOG_LEVEL": "warn"}
+        env |= {name: "1000000" for name in (
+            "RATE_LIMIT_SIGNIN_IP_PER_MIN", "RATE_LIMIT_SIGNIN_EMAIL_PER_MIN", "RATE_LIMIT_SIGNUP_IP_PER_HOUR",
+            "RATE_LIMIT_SEARCH_PER_MIN", "RATE_LIMIT_IMPORT_PER_HOUR")}
+        self.started = time.monotonic()
+        super().__init__([RELEASE / "songkeep", "serve"], log, env | (extra or {}))
+        self.first_answer = self.wait()
+
+    def wait(self):
+        """Seconds from the start to the first answer."""
+        while time.monotonic() - self.started < 30:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection("127.0.0.1", self.ports["web"], timeout=2)
+                connection.request("GET", "/")
+                if connection.getresponse().status == 200:
+                    return time.monotonic() - self.started
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.001)
+        sys.exit("songkeep did not start; see the log")
+
+    def call(self, method, path, body=None, token=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["gateway"], timeout=120)
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 400:
+            sys.exit(f"{method} {path}: {answer.status} {text.decode()}")
+        return json.loads(text)
+
+    def sign_in(self):
+        return self.call("POST", "/auth/signin", ACCOUNT)["access_token"]
+
+
+def seed(data):
+    """Puts one song with real bytes and a library of many songs into the database; the song's id."""
+    audio = random.Random(1).randbytes(SONG_BYTES)
+    digest = hashlib.sha256(audio).hexdigest()
+    key = f"audio/{digest[:2]}/{digest}.mp4"
+    path = pathlib.Path(data) / "blobs" / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(audio)
+    database = sqlite3.connect(pathlib.Path(data) / "songkeep.db", isolation_level=None)
+    database.execute("BEGIN IMMEDIATE")
+    user, = database.execute("SELECT id FROM users").fetchone()
+    now = time.time_ns() // 1000
+    first = None
+    for number in range(LIBRARY_SONGS):
+        song = uuid.UUID(int=(now // 1000 << 80) | (7 << 76) | (2 << 62) | number).bytes
+        first = first or song
+        title, artist = f"Song {number:05}", f"Artist {number % 700:03}"
+        database.execute(
+            "INSERT INTO songs (id, source_provider, source_id, title, artist, album, search_text, channel, container, "
+            "codec, bitrate_kbps, duration_ms, sha256, storage_key, size_bytes, created_at) "
+            "VALUES (?, 'youtube', ?, ?, ?, ?, ?, ?, 'mp4', 'opus', 128, 3600000, ?, ?, ?, ?)",
+            (song, f"bench{number:06}", title, artist, f"Album {number % 1500}", f"{title} {artist}".lower(), artist,
+             digest, key, SONG_BYTES, now))
+        database.execute(
+            "INSERT INTO library_entries (user_id, song_id, sort_title, sort_artist, sort_album, search_text, "
+            "duration_ms, added_at) VALUES (?, ?, ?, ?, ?, ?, 3600000, ?)",
+            (user, song, title.lower(), artist.lower(), f"album {number % 1500}", f"{title} {artist}".lower(), now + number))
+    database.execute("UPDATE users SET song_count = ?", (LIBRARY_SONGS,))
+    database.execute("COMMIT")
+    database.close()
+    return str(uuid.UUID(bytes=first)), path
+
+
+@contextlib.contextmanager
+def seeded(log, extra=None):
+    """A running Songkeep with an account and a full library."""
+    with tempfile.TemporaryDirectory() as data:
+        server = Songkeep(data, log, extra)
+        server.call("POST", "/auth/signup", ACCOUNT)
+        song, path = seed(data)
+        try:
+            yield server, song, path
+        finally:
+            server.stop()
+
+
+def wrk(url, connections, script="", headers=(), seconds=SECONDS):
+    """Requests a second, MB a second, and p50 and p99 in ms."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
+        lua.write(script + REPORT)
+        lua.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", lua.name]
+        for header in headers:
+            command += ["-H", header]
+        output = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
+    figures = json.loads(output[output.index("REPORT") + len("REPORT"):].splitlines()[0])
+    if figures["bad"]:
+        sys.exit(f"{figures['bad']} answers were errors: {url.split('?')[0]}\n{output}")
+    return figures
+
+
+REPORT = """
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format('REPORT{"n":%d,"rps":%f,"mbs":%f,"p50":%f,"p99":%f,"bad":%d}\\n', summary.requests,
+    summary.requests / summary.duration * 1e6, summary.bytes / summary.duration, latency:percentile(50) / 1e3,
+    latency:percentile(99) / 1e3, e.connect + e.read + e.write + e.status + e.timeout))
+end
+"""
+RANGES = f"""
+math.randomseed(7)
+request = function()
+  local at = math.random(0, {SONG_BYTES // RANGE_BYTES - 1}) * {RANGE_BYTES}
+  return wrk.format("GET", nil, {{["Range"] = "bytes=" .. at .. "-" .. at + {RANGE_BYTES - 1}}})
+end
+"""
+
+
+def median_of(runs, name):
+    return statistics.median(run[name] for run in runs)
+
+
+def row(*cells, widths=(30, 10, 12, 10, 10, 10, 12, 8)):
+    print("  ".join(str(cell).ljust(width) if at == 0 else str(cell).rjust(width)
+                    for at, (cell, width) in enumerate(zip(cells, widths))))
+
+
+def start_nginx(path, folder, log):
+    port = free_port()
+    config = pathlib.Path(folder) / "nginx.conf"
+    config.write_text(f"""
+daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; sendfile on; tcp_nodelay on; keepalive_requests 1000000; open_file_cache max=100;
+  types {{ audio/mp4 mp4; }}
+  server {{ listen 127.0.0.1:{port}; root {path.parent}; }}
+}}
+""")
+    # Its workers drop root, and must reach the file all the same.
+    user = ["-g", "user root;"] if os.geteuid() == 0 else []
+    server = Server(["nginx", "-p", folder, "-c", str(config), *user], log)
+    url = f"http://127.0.0.1:{port}/{path.name}"
+    for _ in range(500):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        time.sleep(0.01)
+    return server, url
+
+
+def bench_stream(log):
+    print(f"\nstream: one file of {SONG_BYTES >> 20} MiB, whole and in ranges of {RANGE_BYTES >> 10} KiB; "
+          f"median of {ROUNDS} rounds of {SECONDS:g} s, in turn with nginx (sendfile)")
+    row("", "conns", "requests/s", "MB/s", "p50 ms", "p99 ms", "CPU µs/req", "ratio")
+    with seeded(log) as (server, song, path), tempfile.TemporaryDirectory() as folder:
+        nginx, nginx_url = start_nginx(path, folder, log)
+        url = server.call("GET", f"/stream/{song}", token=server.sign_in())["stream_url"]
+        try:
+            for kind, script in (("whole file", ""), ("256 KiB ranges", RANGES)):
+                for connections in (1, 16, 64):
+                    runs = {"songkeep": [], "nginx": []}
+                    for _ in range(ROUNDS):
+                        for name, target, process in (("songkeep", url, server), ("nginx", nginx_url, nginx)):
+                            before = cpu_seconds(process.pid)
+                            figures = wrk(target, connections, script)
+                            figures["cpu"] = (cpu_seconds(process.pid) - before) / figures["n"] * 1e6
+                            runs[name].append(figures)
+                    ratio = statistics.median(a["rps"] / b["rps"] for a, b in zip(runs["songkeep"], runs["nginx"]))
+                    for name, measured in runs.items():
+                        row(f"{kind}, {name}", connections, *(f"{median_of(measured, figure):,.{digits}f}" for figure, digits in (
+                            ("rps", 0), ("mbs", 0), ("p50", 2), ("p99", 2), ("cpu", 0))),
+                            f"{ratio:.2f}" if name == "songkeep" else "1")
+        finally:
+            nginx.stop()
+
+
+def bench_library(log):
+    print(f"\nlibrary: GET /library?limit=50 of {LIBRARY_SONGS:,} songs, signed in (target: 5,000/s at 16 connections)")
+    row("", "conns", "requests/s", "MB/s", "p50 ms", "p99 ms", "CPU µs/req")
+    with seeded(log) as (server, _, _):
+        token = server.sign_in()
+        for connections in (1, 16):
+            before = cpu_seconds(server.pid)
+            url = f"http://127.0.0.1:{server.ports['gateway']}/library?limit=50"
+            figures = wrk(url, connections, headers=[f"Authorization: Bearer {token}"])
+            cpu = (cpu_seconds(server.pid) - before) / figures["n"] * 1e6
+            row("GET /library", connections, f"{figures['rps']:,.0f}", f"{figures['mbs']:,.0f}", f"{figures['p50']:.2f}",
+                f"{figures['p99']:.2f}", f"{cpu:,.0f}")
+
+
+def bench_signin(log):
+    print("\nsignin: POST /auth/signin beside the bare hash rate of the same machine (target: 0.9 of it)")
+    hashes, signins = [], []
+    script = (f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\n"
+              f"wrk.body = '{json.dumps(ACCOUNT)}'\n")
+    with tempfile.TemporaryDirectory() as data:
+        server = Songkeep(data, log)
+        try:
+            server.call("POST", "/auth/signup", ACCOUNT)
+            url = f"http://127.0.0.1:{server.ports['gateway']}/auth/signin"
+            for _ in range(ROUNDS):
+                command = [RELEASE / "examples" / "hash_rate", str(SECONDS)]
+                hashes.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+                signins.append(wrk(url, 8, script)["rps"])
+        finally:
+            server.stop()
+    ratio = statistics.median(a / b for a, b in zip(signins, hashes))
+    print(f"  hashes/s {statistics.median(hashes):.1f}   sign-ins/s {statistics.median(signins):.1f}   ratio {ratio:.2f}")
+
+
+def bench_memory(log):
+    print("\nmemory: resident, tool workers apart (target: 60 MB idle)")
+    with seeded(log) as (server, song, _):
+        time.sleep(3)
+        idle = resident_mb(server.pid)
+        token = server.sign_in()
+        base = f"http://127.0.0.1:{server.ports['gateway']}"
+        wrk(f"{base}/library?limit=50", 16, headers=[f"Authorization: Bearer {token}"])
+        wrk(server.call("GET", f"/stream/{song}", token=token)["stream_url"], 64)
+        after = resident_mb(server.pid)
+        print(f"  idle {idle:.0f} MB   after library and stream at 64 connections {after:.0f} MB")
+
+
+def bench_start(log):
+    print("\nstart: from exec to the first answer on a warm data folder (target: 100 ms)")
+    times = []
+    with tempfile.TemporaryDirectory() as data:
+        for _ in range(8):
+            server = Songkeep(data, log)
+            times.append(server.first_answer * 1e3)
+            server.stop()
+    print(f"  first (makes the database) {times[0]:.0f} ms   then median {statistics.median(times[1:]):.0f} ms   "
+          f"max {max(times[1:]):.0f} ms")
+
+
+def bench_import(log):
+    print("\nimport: seconds a song beside yt-dlp and ffmpeg -c copy by hand, through the stand-in for YouTube (target: 1.2)")
+    port = free_port()
+    output = tempfile.TemporaryFile("w+")
+    youtube = Server([RELEASE / "fake-youtube", "--port", str(port)], output)
+    try:
+        text = ""
+        for _ in range(600):
+            output.seek(0)
+            text = output.read()
+            if "IMPORT_CA_FILE=" in text:
+                break
+            time.sleep(0.1)
+        ca = re.search(r"IMPORT_CA_FILE=(\S+)", text)[1]
+        tools = os.environ.get("SONGKEEP_TEST_TOOLS_DIR", str(ROOT / "target" / "test-tools"))
+        extra = {"IMPORT_UPSTREAM_PROXY": f"http://127.0.0.1:{port}", "IMPORT_CA_FILE": ca, "TOOLS_DIR": tools}
+        subprocess.run([RELEASE / "songkeep", "tools", "provision", "--dir", tools], check=True, stdout=log, stderr=log)
+        with tempfile.TemporaryDirectory() as data:
+            server = Songkeep(data, log, extra)
+            try:
+                ours, hand = import_times(server, pathlib.Path(tools) / "current", port, ca, data)
+            finally:
+                server.stop()
+        ratio = statistics.median(a / b for a, b in zip(ours, hand))
+        print(f"  songs {len(ours)}   songkeep {statistics.median(ours):.2f} s   by hand {statistics.median(hand):.2f} s   ratio {ratio:.2f}")
+    finally:
+        youtube.stop()
+
+
+def import_times(server, tools, port, ca, folder):
+    server.call("POST", "/auth/signup", ACCOUNT)
+    token = server.sign_in()
+    ids = {}
+    for word in ("the", "song", "night", "river", "light", "sea", "morning", "of", "a"):
+        for hit in server.call("GET", f"/songs/search?q={word}&limit=50", token=token)["candidates"]:
+            ids[hit["source_id"]] = hit
+    python, ffmpeg, runtime = by_hand_tools(tools)
+    ours, hand = [], []
+    for number, source in enumerate(sorted(ids)):
+        began = time.monotonic()
+        job = server.call("POST", "/songs/import", {"source_provider": "youtube", "source_id": source}, token)
+        while job["status"] in ("queued", "processing"):
+            time.sleep(0.01)
+            job = server.call("GET", f"/jobs/{job['id']}", token=token)
+        ours.append(time.monotonic() - began)
+        if job["status"] != "completed":
+            sys.exit(f"an import failed: {job}")
+        raw, final = f"{folder}/{number}.raw", f"{folder}/{number}.mp4"
+        began = time.monotonic()
+        subprocess.run([*python, "--ignore-config", "--no-cache-dir", "-q", "--proxy", f"http://127.0.0.1:{port}",
+                        "--compat-options", "no-certifi", *runtime, "--fixup", "never", "-f", "ba[acodec=opus]/ba", "-o", raw,
+                        f"https://www.youtube.com/watch?v={source}"],
+                       env=os.environ | {"SSL_CERT_FILE": ca}, check=True)
+        subprocess.run([ffmpeg, "-v", "error", "-i", raw, "-c", "copy", "-movflags", "+faststart", "-f", "mp4", final], check=True)
+        hand.append(time.monotonic() - began)
+    # The first of each warms caches.
+    return ours[1:], hand[1:]
+
+
+def by_hand_tools(tools):
+    """The same tools that Songkeep manages: python with yt-dlp, ffmpeg, and the JavaScript runtime's option."""
+    python = next((str(path) for path in (tools / "venv/bin/python3", tools / "bin/python3") if path.exists()), "python3")
+    ffmpeg = shutil.which("ffmpeg") or next(str(path) for path in tools.rglob("ffmpeg*") if os.access(path, os.X_OK) and path.is_file())
+    deno = next((str(path) for path in tools.rglob("deno") if path.is_file() and os.access(path, os.X_OK)), None)
+    return [python, "-m", "yt_dlp"], ffmpeg, ["--js-runtimes", f"deno:{deno}"] if deno else []
+
+
+SECTIONS = {"stream": bench_stream, "library": bench_library, "signin": bench_signin, "memory": bench_memory,
+            "start": bench_start, "import": bench_import}
+
+
+def main():
+    missing = [package for program, package in (("nginx", "nginx-light"), ("wrk", "wrk"))
+               if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")]
+    if missing:
+        sys.exit(f"The benchmarks need these Debian packages: {' '.join(missing)}")
+    os.environ["PATH"] += ":/usr/sbin"
+    wanted = sys.argv[1:] or list(SECTIONS)
+    unknown = [name for name in wanted if name not in SECTIONS]
+    if unknown:
+        sys.exit(f"unknown section {unknown[0]}; there are {', '.join(SECTIONS)}")
+    print(f"{os.cpu_count()} cores, Linux {os.uname().release}")
+    with open(pathlib.Path(tempfile.gettempdir()) / "songkeep-bench.log", "w") as log:
+        for name in wanted:
+            SECTIONS[name](log)
+
+
+if __name__ == "__main__":
+    main()
