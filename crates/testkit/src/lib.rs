@@ -1,9 +1,12 @@
-//! What tests need and the product does not: throwaway servers, a fake YouTube for the real yt-dlp,
+//! What tests need and the product does not: throwaway servers, a fake YouTube for the real yt-dlp, a browser,
 //! tiny media made at test time, a clock that is moved by hand.
 
+pub mod browser;
 pub mod clock;
 pub mod fake_youtube;
 pub mod media;
 pub mod postgres;
+pub mod program;
+pub mod redis;
 pub mod remote;
 pub mod world;
