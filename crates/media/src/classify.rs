@@ -122,6 +122,8 @@ const RULES: &[(FailureCode, &[&str])] = &[
             "connection reset",
             "connection aborted",
             "connection broken",
+            // "… bytes read, … more expected"
+            "more expected",
             "remote end closed",
             "network is unreachable",
             "no route to host",
@@ -290,6 +292,10 @@ mod tests {
             (
                 Timeout,
                 "ERROR: [youtube] aaaaaaaaaaa: Unable to download webpage: HTTP Error 503: Service Unavailable",
+            ),
+            (
+                Timeout,
+                "ERROR: \r[download] Got error: 1682 bytes read, 76435 more expected. Giving up after 3 retries",
             ),
             (DiskFull, "ERROR: unable to write data: [Errno 28] No space left on device"),
             (TooLarge, "ERROR: unable to write data: [Errno 27] File too large"),

@@ -4,6 +4,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Where a machine keeps its own roots, for downloaders that come without any.
@@ -27,11 +28,14 @@ pub fn merge(roots: Option<&Path>, extra: &Path, folder: &Path) -> io::Result<Pa
     Ok(target)
 }
 
-/// Writes a file so that nobody ever sees half of it.
+/// Writes a file so that nobody ever sees half of it. Others may write the same at the same time, in this
+/// process too.
 pub fn write_beside(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let folder = target.parent().unwrap_or(Path::new("."));
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}", std::process::id()));
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let beside = folder.join(format!(".{name}.{}-{number}", std::process::id()));
     std::fs::write(&beside, bytes)?;
     std::fs::rename(&beside, target)
 }
@@ -51,5 +55,22 @@ mod tests {
             assert_eq!(std::fs::read_to_string(merged).expect("its text"), "ROOTS\nEXTRA");
         }
         assert!(merge(Some(&roots), &dir.path().join("missing"), dir.path()).is_err());
+    }
+
+    #[test]
+    fn workers_that_start_at_the_same_time_do_not_disturb_each_other() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let target = dir.path().join("worker.py");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        write_beside(&target, b"text").expect("a file");
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read(&target).expect("its text"), b"text");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1, "nothing is left beside it");
     }
 }
