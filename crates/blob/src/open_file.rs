@@ -30,7 +30,7 @@ use crate::buffers::{Buffer, BufferPool, CHUNK_BYTES};
 const READ_AHEAD_BYTES: u64 = 2 * 1024 * 1024;
 
 pub(crate) struct OpenFile {
-    file: File,
+    file: Arc<File>,
     size_bytes: u64,
     /// False once the file system said that it cannot tell what is in the page cache.
     nowait: AtomicBool,
@@ -48,7 +48,7 @@ impl OpenFile {
         if !metadata.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Self { file, size_bytes: metadata.len(), nowait: AtomicBool::new(true), buffers })
+        Ok(Self { file: Arc::new(file), size_bytes: metadata.len(), nowait: AtomicBool::new(true), buffers })
     }
 
     /// False once the file was deleted or replaced, by this process or another. Asks only what the
@@ -128,6 +128,15 @@ impl Blob for OpenFile {
             let next = at + chunk.len() as u64;
             Ok(Some((chunk, (file, next))))
         }))
+    }
+
+    fn file(&self) -> Option<&Arc<File>> {
+        Some(&self.file)
+    }
+
+    /// Looks at the end only: what the kernel reads ahead and forgets comes in longer stretches.
+    fn is_cached(&self, range: &Range<u64>) -> bool {
+        !range.is_empty() && matches!(self.read_cached(range.end - 1, &mut [0]), Ok(Some(_)))
     }
 }
 

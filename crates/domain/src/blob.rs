@@ -1,10 +1,11 @@
 //! The port to where audio and images are kept. Objects are content-addressed and never change.
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{fs::File, ops::Range, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use url::Url;
 
 use crate::Timestamp;
 
@@ -38,13 +39,24 @@ pub struct BlobInfo {
     pub modified_at: Timestamp,
 }
 
-/// An open object; keeps its bytes readable even when it is deleted meanwhile.
+/// An open object. One in files keeps its bytes readable even when it is deleted meanwhile; one in S3
+/// then gives an error.
 pub trait Blob: Send + Sync + 'static {
     fn size_bytes(&self) -> u64;
 
     /// The bytes of `range` (clamped to the size), in chunks of some 128–256 KiB. Holds no thread,
     /// lock or connection of a pool between chunks.
     fn read(self: Arc<Self>, range: Range<u64>) -> BoxStream<'static, std::io::Result<Bytes>>;
+
+    /// The open file that holds the bytes, at the same positions; None when they are elsewhere.
+    fn file(&self) -> Option<&Arc<File>> {
+        None
+    }
+
+    /// Whether bytes of [`Blob::file`] are in memory, as far as that can be told at once.
+    fn is_cached(&self, _range: &Range<u64>) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -70,4 +82,10 @@ pub trait BlobStore: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be used.
     async fn check(&self) -> BlobResult<()>;
+
+    /// An address at which a client may fetch the object from the store itself, for so long; None when
+    /// clients cannot reach the store. Tells nothing about whether the object is there.
+    async fn presign_get(&self, _key: &str, _lifetime: Duration) -> BlobResult<Option<Url>> {
+        Ok(None)
+    }
 }

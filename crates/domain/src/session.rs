@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     RefreshTokenId, SessionId, StoreResult, Timestamp, UserId, UserRole,
+    audit::AuditEntry,
     user::{TokenHash, User},
 };
 
@@ -81,7 +82,13 @@ impl SessionEnd {
 /// Where sessions are kept. Each method is one transaction.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    async fn create_session(&self, session: NewSession, token: NewRefreshToken) -> StoreResult<()>;
+    /// Writes the deed by which the session begins into the audit log, too.
+    async fn create_session(
+        &self,
+        session: NewSession,
+        token: NewRefreshToken,
+        deed: Option<AuditEntry>,
+    ) -> StoreResult<()>;
 
     /// Exchanges a refresh token for `successor` (derived by the caller from `nonce`); see [`Rotation`].
     /// At most one successor of a token ever exists, however many callers race.

@@ -9,4 +9,5 @@ pub mod postgres;
 pub mod program;
 pub mod redis;
 pub mod remote;
+pub mod s3;
 pub mod world;

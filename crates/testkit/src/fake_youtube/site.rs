@@ -256,10 +256,8 @@ async fn picture(shared: &Shared, path: &str) -> Response<Body> {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let file = match parts[..] {
         ["vi", id, name] => shared.catalog.find(id).and_then(|video| match name {
-            "maxresdefault.jpg" | "hq720.jpg" => Some(&video.media.wide_cover),
-            "hqdefault.jpg" | "mqdefault.jpg" | "sddefault.jpg" | "default.jpg" | "0.jpg" => {
-                Some(&video.media.small_cover)
-            }
+            "maxresdefault.jpg" | "hq720.jpg" | "mqdefault.jpg" => Some(&video.media.wide_cover),
+            "hqdefault.jpg" | "sddefault.jpg" | "default.jpg" | "0.jpg" => Some(&video.media.small_cover),
             _ => None,
         }),
         ["art", name] => {
