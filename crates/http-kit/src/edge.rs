@@ -1,7 +1,14 @@
 //! The outermost layer of every listener: request id, panics, who the client is, access log, metrics
 //! and security headers.
 
-use std::{any::Any, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     Router,
@@ -113,7 +120,18 @@ fn request_id(headers: &HeaderMap) -> RequestId {
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
     let given = headers.get(REQUEST_ID_HEADER).and_then(|value| value.to_str().ok()).filter(sane);
-    RequestId(given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
+    RequestId(given.map_or_else(|| new_id().to_string(), str::to_owned))
+}
+
+/// A UUIDv7 whose random part is unique but no secret: it costs no system call.
+fn new_id() -> Uuid {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Each state has other keys, from a random start.
+    let number = || u128::from(RandomState::new().build_hasher().finish());
+    let random = ((number() << 64) | number()).to_be_bytes();
+    let [random @ .., _, _, _, _, _, _] = random;
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(0), &random)
+        .into_uuid()
 }
 
 /// Finds out who the client is and under which address it reached us, and takes away what says so in
@@ -138,7 +156,7 @@ fn identify(settings: &EdgeSettings, parts: &mut Parts) {
         origin.via_web = last_value(headers, "x-forwarded-prefix").is_some_and(|prefix| prefix == "/api");
     }
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let user_agent = user_agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect());
+    let user_agent = user_agent.map(|text| cut(text, MAX_USER_AGENT_CHARS).to_owned());
     parts.extensions.insert(ClientInfo { ip, user_agent });
     parts.extensions.insert(origin);
     for name in FORWARDED_HEADERS {
@@ -194,7 +212,7 @@ impl Record {
         Self {
             listener,
             method: parts.method.clone(),
-            path: parts.uri.path().chars().take(MAX_LOGGED_PATH).collect(),
+            path: cut(parts.uri.path(), MAX_LOGGED_PATH).to_owned(),
             route: parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
             request_id: request_id.0.clone(),
             started: Instant::now(),
@@ -246,6 +264,15 @@ impl Drop for Record {
             self.write(ABANDONED, None);
         }
     }
+}
+
+/// The first so many characters.
+fn cut(text: &str, chars: usize) -> &str {
+    // Most are short, and need not be walked.
+    if text.len() <= chars {
+        return text;
+    }
+    text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
 }
 
 /// From a fixed set, for a client may make up methods.

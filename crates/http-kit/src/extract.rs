@@ -23,8 +23,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest `traceparent` that is passed on; the format has 55 characters.
 const MAX_TRACEPARENT: usize = 64;
 
-/// A JSON body. Refuses another content type (415), what is no JSON (400), JSON of another shape (422,
-/// naming the value) and what is larger than the route's limit (413).
+/// A JSON object as body. Refuses another content type (415), what is no JSON (400), JSON of another
+/// shape (422, naming the value) and what is larger than the route's limit (413).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json<T>(pub T);
 
@@ -233,6 +233,10 @@ fn from_json<T: DeserializeOwned>(body: &[u8]) -> ServiceResult<T> {
     let text = std::str::from_utf8(body).map_err(|_| malformed())?;
     // First whether it is JSON at all, so that the answer does not depend on which fault comes first.
     serde_json::from_str::<IgnoredAny>(text).map_err(|_| malformed())?;
+    // Else a list would be taken as the object's values in their order.
+    if text.trim_start().starts_with('[') {
+        return Err(ServiceError::invalid("body", "wrong_type", "`body` must be an object."));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // Some faults show only when a value is really read: half surrogates, numbers without bounds.

@@ -11,8 +11,10 @@ pub mod operational;
 pub mod origin;
 pub mod problem;
 pub mod proxy;
+pub mod send_file;
 pub mod serve;
 mod shape;
+mod upload;
 
 pub use client::{InvalidProxy, TrustedProxies};
 pub use edge::{EdgeSettings, edge};
@@ -23,4 +25,5 @@ pub use operational::{Readiness, operational};
 pub use origin::{CorsKind, OriginPolicy, cors};
 pub use problem::{ApiError, ApiResult, REQUEST_ID, RequestId};
 pub use proxy::{InvalidTarget, ProxyTarget};
-pub use serve::{BindError, Listener, fallbacks, serve};
+pub use send_file::FileSender;
+pub use serve::{BindError, Listener, fallbacks, method_fallback, serve};

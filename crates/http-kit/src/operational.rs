@@ -11,6 +11,8 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use songkeep_api::wire::{self, DependencyState};
 
+use crate::serve::method_fallback;
+
 /// How long the dependencies may take to say how they are; longer counts as not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,7 +38,7 @@ pub fn operational(
         async move { uncached(check(readiness.as_ref()).await) }
     };
     let router = Router::new().route("/health", get(health)).route("/ready", get(ready));
-    let Some(render) = metrics else { return router };
+    let Some(render) = metrics else { return method_fallback(router) };
     let metrics = move || {
         let render = render.clone();
         async move {
@@ -44,7 +46,7 @@ pub fn operational(
             uncached(([(header::CONTENT_TYPE, text_type)], render()))
         }
     };
-    router.route("/metrics", get(metrics))
+    method_fallback(router.route("/metrics", get(metrics)))
 }
 
 async fn check(readiness: &dyn Readiness) -> Response {
@@ -52,10 +54,11 @@ async fn check(readiness: &dyn Readiness) -> Response {
         vec![DependencyState {
             name: "checks".to_owned(),
             ok: false,
+            required: true,
             detail: Some(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
         }]
     });
-    let ready = dependencies.iter().all(|dependency| dependency.ok);
+    let ready = dependencies.iter().all(|dependency| dependency.ok || !dependency.required);
     let (code, status) =
         if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (code, Json(wire::Readiness { status: status.to_owned(), dependencies })).into_response()

@@ -2,8 +2,8 @@
 
 use std::{convert::Infallible, fmt, io, net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
-use http::Request;
+use axum::{Router, extract::ConnectInfo};
+use http::{HeaderValue, Request, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -24,6 +24,7 @@ use crate::{
     connection::{AnswerBody, IDLE_TIMEOUT, Phase, TimedIo},
     extract::nothing_here,
     problem::ApiError,
+    upload::watch,
 };
 
 /// How long a request's head may take to arrive.
@@ -181,13 +182,23 @@ async fn converse(
     router: Router,
     watcher: Watcher,
 ) {
+    let files = io.files();
     let service = service_fn(move |request: Request<Incoming>| {
-        let answering = phase.begin(request.version());
-        let mut request = request.map(Body::new);
+        let version = request.version();
+        let answering = phase.begin(version);
+        let (mut request, upload) = watch(request);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
+        if version < Version::HTTP_2 {
+            request.extensions_mut().insert(files.clone());
+        }
+        let (router, phase) = (router.clone(), phase.clone());
         async move {
-            let Ok(response) = router.oneshot(request).await;
+            let Ok(mut response) = router.oneshot(request).await;
+            // HTTP/2 ends the one request, and not the connection.
+            if version < Version::HTTP_2 && !upload.finish().await {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                phase.leave_unread();
+            }
             Ok::<_, Infallible>(response.map(|body| AnswerBody { body, _answering: answering }))
         }
     });
@@ -208,7 +219,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Makes problem documents of what no route answers (404) and of methods that a route does not know
 /// (405 with `Allow`). Comes after the routes and before the layers.
 pub fn fallbacks(router: Router) -> Router {
-    router.fallback(|| async { ApiError(nothing_here()) }).method_not_allowed_fallback(|| async {
+    method_fallback(router.fallback(|| async { ApiError(nothing_here()) }))
+}
+
+/// The half of [`fallbacks`] about methods, for a router that answers unknown paths itself.
+pub fn method_fallback(router: Router) -> Router {
+    router.method_not_allowed_fallback(|| async {
         ApiError(ServiceError::new(ErrorCode::MethodNotAllowed, "This method is not allowed here."))
     })
 }

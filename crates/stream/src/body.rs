@@ -13,6 +13,7 @@ use futures::{
 };
 use songkeep_api::token::StreamAccess;
 use songkeep_domain::{StoreError, blob::Blob};
+use songkeep_http_kit::{FileSender, send_file::MAX_PIECE};
 
 use crate::grants::{Grant, Grants};
 
@@ -47,12 +48,14 @@ pub(crate) struct Delivery {
     pub(crate) access: StreamAccess,
     pub(crate) grant: Grant,
     pub(crate) blob: Arc<dyn Blob>,
+    /// Sends files on the listener's connection, where that is possible.
+    pub(crate) files: Option<FileSender>,
     pub(crate) segments: VecDeque<Segment>,
 }
 
 impl Delivery {
     pub(crate) fn into_body(self) -> Body {
-        let flow = Flow { delivery: self, object: None, meter: Meter::start() };
+        let flow = Flow { delivery: self, reading: None, meter: Meter::start() };
         Body::from_stream(stream::try_unfold(flow, |mut flow| async move {
             match flow.next().await {
                 Ok(chunk) => Ok(chunk.map(|chunk| (chunk, flow))),
@@ -78,37 +81,63 @@ impl Delivery {
 
 struct Flow {
     delivery: Delivery,
-    /// The range that is being read.
-    object: Option<BoxStream<'static, io::Result<Bytes>>>,
+    /// The bytes that are being read; None when the next ones are taken up with the next chunk.
+    reading: Option<BoxStream<'static, io::Result<Bytes>>>,
     meter: Meter,
 }
 
 impl Flow {
     async fn next(&mut self) -> Result<Option<Bytes>, DeliveryError> {
-        let Some(chunk) = self.read_next().await? else { return Ok(None) };
+        let Some((chunk, is_music)) = self.take_next().await? else { return Ok(None) };
         self.delivery.check().await?;
-        if self.object.is_some() {
+        if is_music {
             self.meter.count(&chunk);
         }
         Ok(Some(chunk))
     }
 
-    async fn read_next(&mut self) -> Result<Option<Bytes>, DeliveryError> {
+    /// The next chunk, and whether it is of the object.
+    async fn take_next(&mut self) -> Result<Option<(Bytes, bool)>, DeliveryError> {
         loop {
-            if let Some(object) = &mut self.object {
-                if let Some(chunk) = object.next().await {
-                    return chunk.map(Some).map_err(DeliveryError::Unreadable);
+            if let Some(reading) = &mut self.reading {
+                if let Some(chunk) = reading.next().await {
+                    return chunk.map(|chunk| Some((chunk, true))).map_err(DeliveryError::Unreadable);
                 }
-                self.object = None;
+                self.reading = None;
             }
             match self.delivery.segments.pop_front() {
-                Some(Segment::Text(text)) => return Ok(Some(text)),
+                Some(Segment::Text(text)) => return Ok(Some((text, false))),
                 Some(Segment::Object(range)) => {
-                    self.object = Some(Arc::clone(&self.delivery.blob).read(range))
+                    if let Some(chunk) = self.begin(range) {
+                        return Ok(Some((chunk, true)));
+                    }
                 }
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Begins with a range: gives the frame that stands for its first bytes, or else begins to read them;
+    /// puts the rest back.
+    fn begin(&mut self, range: Range<u64>) -> Option<Bytes> {
+        let delivery = &mut self.delivery;
+        let mut first = range.clone();
+        let mut frame = None;
+        if let (Some(files), Some(file)) = (&delivery.files, delivery.blob.file()) {
+            first.end = range.end.min(range.start + MAX_PIECE as u64);
+            // The connection's thread must not wait for a disk: what is not in memory is read, with more
+            // behind it, and is there when its turn comes.
+            if delivery.blob.is_cached(&first) {
+                frame = Some(files.stand_in(Arc::clone(file), first.clone()));
+            }
+        }
+        if frame.is_none() {
+            self.reading = Some(Arc::clone(&delivery.blob).read(first.clone()));
+        }
+        if first.end < range.end {
+            delivery.segments.push_front(Segment::Object(first.end..range.end));
+        }
+        frame
     }
 }
 

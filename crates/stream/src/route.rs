@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, convert::Infallible, ops::Range, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
@@ -12,25 +12,26 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use songkeep_api::token::StreamAccess;
 use songkeep_domain::{
     ErrorCode, ServiceError, ServiceResult, SongId,
     blob::{Blob, BlobError},
     library::StreamTarget,
 };
-use songkeep_http_kit::{ApiError, ApiResult, Path};
+use songkeep_http_kit::{ApiError, ApiResult, FileSender, Path};
 
 use crate::{
-    StreamState,
+    BytesFrom, StreamState,
     body::{Delivery, Segment},
     conditions::Validators,
-    grants::Grant,
     range::Selection,
 };
 
 /// For the listener's own player only, which asks each time whether it may still play its copy; and not
 /// to be re-encoded by anyone on the way.
 const CACHE_CONTROL: &str = "private, max-age=0, must-revalidate, no-transform";
+
+/// How long an address of the blob store's holds.
+const STORE_ADDRESS_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// When to try again after the blob store failed.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -46,12 +47,18 @@ async fn answer(
     method: Method,
     Path(song_id): Path<SongId>,
     RawQuery(query): RawQuery,
+    files: Option<Extension<FileSender>>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let token = find_token(query.as_deref().unwrap_or_default());
-    let access =
-        state.tokens.verify(&token, song_id).map_err(|error| unauthenticated().with_source(error))?;
+    let access = state.addresses.verify(query.as_deref().unwrap_or_default(), song_id).await;
+    let access = access.map_err(|error| unauthenticated().with_source(error))?;
     let grant = state.grants.find(access).await?.ok_or_else(not_found)?;
+    if state.bytes_from == BytesFrom::Store
+        && method == Method::GET
+        && let Some(response) = redirect(&state, &grant.target).await?
+    {
+        return Ok(response);
+    }
     let validators = Validators::of(&grant.target);
     if validators.is_unchanged(&headers) {
         return Ok(not_modified(&validators));
@@ -62,19 +69,23 @@ async fn answer(
     }
     match validators.select(&headers, grant.target.size_bytes) {
         Selection::Unsatisfiable => Ok(unsatisfiable(grant.target.size_bytes)),
-        selection => send(&state, access, grant, &validators, selection).await,
+        selection => {
+            let (mut response, segments) = begin(&validators, &grant.target, selection);
+            let blob = open(&state, &grant.target).await?;
+            let (grants, files) = (Arc::clone(&state.grants), files.map(|files| files.0));
+            let delivery = Delivery { grants, access, grant, blob, files, segments };
+            *response.body_mut() = delivery.into_body();
+            Ok(response)
+        }
     }
 }
 
-/// The answer to a GET that gets bytes.
-async fn send(
-    state: &StreamState,
-    access: StreamAccess,
-    grant: Grant,
+/// The answer to a GET that gets bytes, and what its body is made of.
+fn begin(
     validators: &Validators,
+    target: &StreamTarget,
     selection: Selection,
-) -> ApiResult<Response> {
-    let target = Arc::clone(&grant.target);
+) -> (Response, VecDeque<Segment>) {
     let (mut response, segments) = match selection {
         Selection::One(range) => {
             let mut response = success(validators, StatusCode::PARTIAL_CONTENT);
@@ -86,18 +97,25 @@ async fn send(
             let boundary = uuid::Uuid::new_v4().simple().to_string();
             let mut response = success(validators, StatusCode::PARTIAL_CONTENT);
             set(&mut response, header::CONTENT_TYPE, &format!("multipart/byteranges; boundary={boundary}"));
-            (response, multipart(&boundary, ranges, &target))
+            (response, multipart(&boundary, ranges, target))
         }
         Selection::Whole | Selection::Unsatisfiable => {
-            (whole(validators, &target), VecDeque::from([Segment::Object(0..target.size_bytes)]))
+            (whole(validators, target), VecDeque::from([Segment::Object(0..target.size_bytes)]))
         }
     };
     let length: u64 = segments.iter().map(Segment::length).sum();
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let blob = open(state, &target).await?;
-    let delivery = Delivery { grants: Arc::clone(&state.grants), access, grant, blob, segments };
-    *response.body_mut() = delivery.into_body();
-    Ok(response)
+    (response, segments)
+}
+
+/// To where the store serves the bytes; None when clients cannot reach it.
+async fn redirect(state: &StreamState, target: &StreamTarget) -> ServiceResult<Option<Response>> {
+    let address = state.blobs.presign_get(&target.storage_key, STORE_ADDRESS_FOR).await;
+    let Some(address) = address.map_err(ServiceError::internal)? else { return Ok(None) };
+    let mut response = StatusCode::FOUND.into_response();
+    set(&mut response, header::LOCATION, address.as_str());
+    set(&mut response, header::CACHE_CONTROL, "no-store");
+    Ok(Some(response))
 }
 
 async fn open(state: &StreamState, target: &StreamTarget) -> ServiceResult<Arc<dyn Blob>> {
@@ -113,12 +131,6 @@ async fn open(state: &StreamState, target: &StreamTarget) -> ServiceResult<Arc<d
         return Err(ServiceError::internal(format!("object {key} has {real} bytes instead of {expected}")));
     }
     Ok(blob)
-}
-
-/// The first `token` of a query; empty when there is none, which is no valid token.
-fn find_token(query: &str) -> String {
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs.find(|(name, _)| name == "token").map(|(_, token)| token.into_owned()).unwrap_or_default()
 }
 
 /// What every answer that is no error carries.

@@ -11,4 +11,5 @@ mod mounts;
 mod operational;
 mod origins;
 mod proxy;
+mod send_file;
 mod serving;

@@ -19,7 +19,7 @@ impl Readiness for Database {
     async fn check(&self) -> Vec<DependencyState> {
         let ok = self.0.load(Ordering::SeqCst);
         let detail = (!ok).then(|| "cannot be reached".to_owned());
-        vec![DependencyState { name: "database".to_owned(), ok, detail }]
+        vec![DependencyState { name: "database".to_owned(), ok, required: true, detail }]
     }
 }
 

@@ -180,3 +180,34 @@ async fn what_runs_longer_than_the_grace_time_is_cut() {
     tokio::time::timeout(PATIENCE, served.task).await.unwrap().unwrap();
     assert!(answer.chunk().await.is_err(), "the client learns that it is not the whole");
 }
+
+#[tokio::test]
+async fn an_answer_to_a_body_that_nobody_read_says_whether_the_connection_goes_on() {
+    let served = start(hello()).await;
+    let post = |length: usize, rest: &str| {
+        format!("POST / HTTP/1.1\r\nHost: songs.test\r\nContent-Length: {length}\r\n{rest}\r\n")
+    };
+    let mut stream = connect(served.addr, &post(30_000_000, "")).await;
+    stream.write_all(&[b'x'; 50_000]).await.unwrap();
+    let answer = read_until(&mut stream, "\r\n\r\n").await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 405") && answer.contains("\r\nconnection: close"), "{answer}");
+    // Who goes on sending is not cut off in the middle of reading that.
+    for _ in 0..20 {
+        stream.write_all(&[b'x'; 50_000]).await.unwrap();
+    }
+    assert_eq!(read_until(&mut stream, "\0").await, "", "the end, and no reset");
+
+    // It was never asked for, so it must not be waited for either.
+    let mut stream = connect(served.addr, &post(10, "Expect: 100-continue\r\n")).await;
+    let answer = read_to_end(&mut stream).await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 405") && answer.contains("\r\nconnection: close"), "{answer}");
+
+    // A short one is read, however it arrives, and the next request finds its beginning.
+    let mut stream = connect(served.addr, &post(10, "")).await;
+    stream.write_all(b"01234").await.unwrap();
+    stream.flush().await.unwrap();
+    stream.write_all(b"56789GET / HTTP/1.1\r\nHost: songs.test\r\n\r\n").await.unwrap();
+    let answers = read_until(&mut stream, "127.0.0.1:").await;
+    assert!(answers.starts_with("HTTP/1.1 405") && answers.contains("HTTP/1.1 200"), "{answers}");
+    assert!(!answers.to_lowercase().contains("connection: close"), "{answers}");
+}

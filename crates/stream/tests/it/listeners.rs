@@ -107,6 +107,22 @@ async fn a_listener_who_lost_the_right_while_pausing_gets_a_broken_connection() 
     assert!(world.song.starts_with(&body));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_song_that_is_not_in_memory_is_read_from_the_disk() {
+    let world = World::new(SIZE).await;
+    let server = start(&world).await;
+    let path = world.folder.path().join("blobs").join(&world.target.storage_key);
+    let file = std::fs::File::open(path).unwrap();
+    file.sync_all().unwrap();
+    // All of it, and then parts in between. A file system without disk keeps them, and nothing is lost.
+    for (at, length) in [(0, None), (0, None), (300_000, 700_000.try_into().ok())] {
+        rustix::fs::fadvise(&file, at, length, rustix::fs::Advice::DontNeed).unwrap();
+        let (mut stream, _, mut body) = connect(server.addr, &get(&world, "")).await;
+        timeout(PATIENCE, stream.read_to_end(&mut body)).await.expect("in time").unwrap();
+        assert!(body == world.song);
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_modified_has_no_length_and_no_body_on_the_wire() {
     let world = World::new(1_000).await;
