@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     Store,
     cursor::{Cursor, Key, page_of},
+    db::Tx,
     rows::Row,
     text::contains_pattern,
 };
@@ -20,19 +21,8 @@ const LIST: &str = "audit";
 #[async_trait]
 impl AuditStore for Store {
     async fn append_audit(&self, entry: AuditEntry) -> StoreResult<()> {
-        let insert = "INSERT INTO audit_log (id, at, actor_id, action, target, ip, detail) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let values: [Value; 7] = [
-            entry.id.0.into(),
-            entry.at.as_micros().into(),
-            entry.actor_id.map(|id| id.0).into(),
-            entry.action.into(),
-            entry.target.into(),
-            entry.ip.into(),
-            entry.detail.to_string().into(),
-        ];
         let tx = self.begin().await?;
-        tx.run(insert, values).await?;
+        tx.append_audit(entry).await?;
         tx.commit().await
     }
 
@@ -52,7 +42,7 @@ impl AuditStore for Store {
         }
         let list = format!(
             "SELECT id, at, actor_id, action, target, ip, detail FROM audit_log WHERE {conditions} \
-             ORDER BY id DESC LIMIT $1"
+             ORDER BY id DESC LIMIT CAST($1 AS BIGINT)"
         );
         let rows = self.all(&list, values).await?;
         let entries = rows.iter().map(|row| {
@@ -69,5 +59,22 @@ impl AuditStore for Store {
         });
         let entries: Vec<AuditEntry> = entries.collect::<StoreResult<_>>()?;
         Ok(page_of(LIST, entries, page.limit, |entry| (Key::None, entry.id.0)))
+    }
+}
+
+impl Tx<'_> {
+    pub async fn append_audit(&self, entry: AuditEntry) -> StoreResult<()> {
+        let insert = "INSERT INTO audit_log (id, at, actor_id, action, target, ip, detail) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let values: [Value; 7] = [
+            entry.id.0.into(),
+            entry.at.as_micros().into(),
+            entry.actor_id.map(|id| id.0).into(),
+            entry.action.into(),
+            entry.target.into(),
+            entry.ip.into(),
+            entry.detail.to_string().into(),
+        ];
+        self.run(insert, values).await.map(drop)
     }
 }

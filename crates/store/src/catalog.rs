@@ -148,7 +148,7 @@ impl CatalogStore for Store {
         }
         let list = format!(
             "SELECT {SONG}, (SELECT COUNT(*) FROM library_entries WHERE song_id = songs.id) AS owners \
-             FROM songs WHERE {conditions} ORDER BY songs.id DESC LIMIT $1"
+             FROM songs WHERE {conditions} ORDER BY songs.id DESC LIMIT CAST($1 AS BIGINT)"
         );
         let rows = self.all(&list, values).await?;
         let summary = |row: &QueryResult| {

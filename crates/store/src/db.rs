@@ -15,11 +15,14 @@ use songkeep_domain::{
     bus::{CommitHook, Notice},
 };
 
-use crate::{dialect::Dialect, migrations::Migrator};
+use crate::{dialect::Dialect, library_pages::LibraryPages, migrations::Migrator};
 
 const SQLITE_READERS: u32 = 8;
 const POSTGRES_CONNECTIONS: u32 = 20;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Rows that SQLite's thread reads ahead of who asked: a whole page, or the two would wake each other
+/// for every row.
+const SQLITE_ROWS_AHEAD: usize = 256;
 /// The turn of processes that change the tables.
 const MIGRATING: i64 = 7_305_449_161_284_870_001;
 
@@ -29,6 +32,7 @@ pub struct Store {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     pub(crate) dialect: Dialect,
+    pub(crate) pages: LibraryPages,
     hook: Arc<dyn CommitHook>,
 }
 
@@ -63,6 +67,7 @@ impl Store {
                         .foreign_keys(true)
                         .busy_timeout(Duration::from_secs(10))
                         .statement_cache_capacity(200)
+                        .row_buffer_size(SQLITE_ROWS_AHEAD)
                         .pragma("query_only", if query_only { "1" } else { "0" })
                         .pragma("cache_size", "-4096")
                         .pragma("mmap_size", "268435456")
@@ -72,7 +77,7 @@ impl Store {
         };
         let writer = Database::connect(options(1, false)).await.map_err(unavailable)?;
         let reader = Database::connect(options(SQLITE_READERS, true)).await.map_err(unavailable)?;
-        Ok(Self { reader, writer, dialect: Dialect::Sqlite, hook })
+        Ok(Self { reader, writer, dialect: Dialect::Sqlite, pages: LibraryPages::new(), hook })
     }
 
     /// Opens what a URL names: `postgresql://…` (also `postgres://`, `postgresql+psycopg://`) or
@@ -96,7 +101,8 @@ impl Store {
         let mut options = ConnectOptions::new(format!("postgresql://{rest}"));
         options.max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
         let pool = Database::connect(options).await.map_err(unavailable)?;
-        Ok(Self { reader: pool.clone(), writer: pool, dialect: Dialect::Postgres, hook })
+        let pages = LibraryPages::new();
+        Ok(Self { reader: pool.clone(), writer: pool, dialect: Dialect::Postgres, pages, hook })
     }
 
     /// Brings the tables up to date; safe to run from several processes at once.
@@ -166,6 +172,7 @@ impl Store {
     }
 
     fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        debug_assert!(!sql.contains("LIMIT $"), "see the head of dialect.rs");
         Statement::from_sql_and_values(self.dialect.backend(), self.dialect.render(sql), values)
     }
 

@@ -6,6 +6,9 @@
 //! * `{skip locked}`: the same, passing over rows that are locked
 //! * `{by turn}`, `{by run_at}`, `{by lease}`: after `jobs` in FROM, the order in which jobs are read
 //! * in migrations also `{uuid}`, `{bytes}`, `{double}`, `{sorted text}`: column types
+//!
+//! A limit that is a parameter is written `LIMIT CAST($1 AS BIGINT)`: SQLite plans a statement with a
+//! bare parameter there anew for every value, which costs more than most of our statements do.
 
 use sea_orm::DbBackend;
 

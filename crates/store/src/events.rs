@@ -37,7 +37,8 @@ impl EventStore for Store {
         if seq < 0 || seq > newest {
             return Ok(EventsAfter::Gap);
         }
-        let list = "SELECT seq, payload, created_at FROM events WHERE user_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+        let list = "SELECT seq, payload, created_at FROM events WHERE user_id = $1 AND seq > $2 \
+                    ORDER BY seq LIMIT CAST($3 AS BIGINT)";
         let rows = self.all(list, [user.0.into(), seq.into(), i64::from(limit).into()]).await?;
         let events = rows.iter().map(|row| {
             let row = Row::new("events", row);

@@ -65,7 +65,8 @@ impl JobStore for Store {
         if let Some(q) = &filter.q {
             add("search_text LIKE ? ESCAPE '\\'", contains_pattern(&fold(q)).into());
         }
-        let list = format!("SELECT {JOB} FROM jobs WHERE {conditions} ORDER BY id DESC LIMIT $1");
+        let list =
+            format!("SELECT {JOB} FROM jobs WHERE {conditions} ORDER BY id DESC LIMIT CAST($1 AS BIGINT)");
         let rows = self.all(&list, values).await?;
         let jobs: Vec<Job> = rows.iter().map(rows::job).collect::<StoreResult<_>>()?;
         Ok(page_of(LIST, jobs, page.limit, |job| (Key::None, job.id.0)))

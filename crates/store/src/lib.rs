@@ -10,6 +10,7 @@ mod events;
 mod job_runs;
 mod jobs;
 mod library;
+mod library_pages;
 mod migrations;
 mod rows;
 mod sessions;

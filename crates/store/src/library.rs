@@ -12,7 +12,8 @@ use songkeep_domain::{
 use crate::{
     Store,
     cursor::{Cursor, Key, page_of},
-    db::{Tx, error},
+    db::{Tx, no_row},
+    library_pages::LibraryState,
     rows::{self, Row, SONG},
     text::{contains_pattern, fold},
 };
@@ -237,6 +238,29 @@ fn sort_value(sort: LibrarySort, key: Key) -> StoreResult<Value> {
 
 impl Store {
     pub(crate) async fn library_page(&self, user: UserId, query: &LibraryQuery) -> StoreResult<LibraryPage> {
+        // Read before the page: what changes meanwhile makes the page old at once, never new for too long.
+        let state = self.library_state(user).await?;
+        if let Some(page) = self.pages.find(user, query, state).await {
+            return Ok(page);
+        }
+        let page = self.read_library_page(user, query, state).await?;
+        self.pages.keep(user, query, state, &page).await;
+        Ok(page)
+    }
+
+    async fn library_state(&self, user: UserId) -> StoreResult<LibraryState> {
+        let find = "SELECT song_count, event_seq FROM users WHERE id = $1";
+        let Some(row) = self.one(find, [user.0.into()]).await? else { return Ok(LibraryState::default()) };
+        let row = Row::new("users", &row);
+        Ok(LibraryState { songs: row.count("song_count")?, event_seq: row.get("event_seq")? })
+    }
+
+    async fn read_library_page(
+        &self,
+        user: UserId,
+        query: &LibraryQuery,
+        state: LibraryState,
+    ) -> StoreResult<LibraryPage> {
         let (column, descending, list) = order(query.sort);
         let mut values: Vec<Value> = vec![user.0.into()];
         let mut matching = String::from("entries.user_id = $1");
@@ -246,7 +270,9 @@ impl Store {
             values.push(contains_pattern(word).into());
             matching.push_str(&format!(" AND entries.search_text LIKE ${} ESCAPE '\\'", values.len()));
         }
-        let total = self.library_total(&matching, &values).await?;
+        // Without a search, the count is kept with the account.
+        let total =
+            if values.len() == 1 { state.songs } else { self.count_entries(&matching, &values).await? };
         let mut from_cursor = String::new();
         if let Some(cursor) = &query.page.cursor {
             let cursor = Cursor::read(cursor, list)?;
@@ -261,7 +287,7 @@ impl Store {
         let select = format!(
             "SELECT {ENTRY}, {SONG} FROM library_entries entries JOIN songs ON songs.id = entries.song_id \
              WHERE {matching}{from_cursor} \
-             ORDER BY entries.{column} {direction}, entries.song_id {direction} LIMIT ${}",
+             ORDER BY entries.{column} {direction}, entries.song_id {direction} LIMIT CAST(${} AS BIGINT)",
             values.len()
         );
         let rows = self.all(&select, values).await?;
@@ -271,16 +297,9 @@ impl Store {
         Ok(LibraryPage { songs, total })
     }
 
-    /// Without a search, the count is kept with the account.
-    async fn library_total(&self, matching: &str, values: &[Value]) -> StoreResult<u64> {
-        let row = if values.len() == 1 {
-            self.one("SELECT song_count AS total FROM users WHERE id = $1", values.iter().cloned()).await?
-        } else {
-            let count = format!("SELECT COUNT(*) AS total FROM library_entries entries WHERE {matching}");
-            self.one(&count, values.iter().cloned()).await?
-        };
-        row.map_or(Ok(0), |row| {
-            row.try_get::<i64>("", "total").map(|total| u64::try_from(total).unwrap_or(0)).map_err(error)
-        })
+    async fn count_entries(&self, matching: &str, values: &[Value]) -> StoreResult<u64> {
+        let count = format!("SELECT COUNT(*) AS total FROM library_entries entries WHERE {matching}");
+        let row = self.one(&count, values.iter().cloned()).await?.ok_or_else(no_row)?;
+        Row::new("library_entries", &row).count("total")
     }
 }

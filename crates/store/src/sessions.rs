@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sea_orm::Value;
 use songkeep_domain::{
     SessionId, StoreResult, Timestamp, UserId, UserRole,
+    audit::AuditEntry,
     bus::Notice,
     session::{
         NewRefreshToken, NewSession, Rotation, SessionEnd, SessionState, SessionStore, SuccessorNonce,
@@ -22,7 +23,12 @@ use crate::{
 
 #[async_trait]
 impl SessionStore for Store {
-    async fn create_session(&self, session: NewSession, token: NewRefreshToken) -> StoreResult<()> {
+    async fn create_session(
+        &self,
+        session: NewSession,
+        token: NewRefreshToken,
+        deed: Option<AuditEntry>,
+    ) -> StoreResult<()> {
         let insert = "INSERT INTO sessions (id, user_id, created_at, expires_at, last_used_at, user_agent, ip) \
                       VALUES ($1, $2, $3, $4, $3, $5, $6)";
         let values: [Value; 6] = [
@@ -36,6 +42,9 @@ impl SessionStore for Store {
         let tx = self.begin().await?;
         tx.run(insert, values).await?;
         tx.insert_refresh_token(session.id, &token, session.created_at).await?;
+        if let Some(deed) = deed {
+            tx.append_audit(deed).await?;
+        }
         tx.commit().await
     }
 

@@ -172,7 +172,7 @@ impl UserStore for Store {
             "SELECT {USER}, song_count, (SELECT CAST(COALESCE(SUM(songs.size_bytes), 0) AS BIGINT) \
              FROM library_entries JOIN songs ON songs.id = library_entries.song_id \
              WHERE library_entries.user_id = users.id) AS storage_bytes \
-             FROM users WHERE {conditions} ORDER BY users.id DESC LIMIT $1"
+             FROM users WHERE {conditions} ORDER BY users.id DESC LIMIT CAST($1 AS BIGINT)"
         );
         let rows = self.all(&list, values).await?;
         let users = rows.iter().map(|found| {

@@ -185,3 +185,32 @@ pub async fn libraries_are_private(world: World) {
     let mine = list(&world, user, &query(LibrarySort::Title, None, 9)).await;
     assert!(now().since(mine.songs.items[0].added_at) < Duration::from_secs(60));
 }
+
+pub async fn a_page_that_was_read_before_shows_every_change_of_another_process(world: World) {
+    let user = world.user().await;
+    let first = add(&world, user, ["First", "", ""], 60).await;
+    let query = query(LibrarySort::Title, None, 10);
+    let other = world.another().await;
+    let expect = async |wanted: &[&str]| {
+        // Twice, so that the second may be one that was kept.
+        for _ in 0..2 {
+            let page = list(&world, user, &query).await;
+            assert_eq!((titles(&page.songs.items), page.total), (wanted.to_vec(), wanted.len() as u64));
+        }
+    };
+    expect(&["First"]).await;
+    let edit = EntryEdit { title: Some(Some("Renamed".to_owned())), ..EntryEdit::default() };
+    other.update_entry(user, first, &edit, now()).await.unwrap();
+    expect(&["Renamed"]).await;
+    add(&world, user, ["Second", "", ""], 60).await;
+    expect(&["Renamed", "Second"]).await;
+    other.remove_entry(user, first, now()).await.unwrap();
+    expect(&["Second"]).await;
+    // As many as before, but others.
+    let third = add(&world, user, ["Third", "", ""], 60).await;
+    other.remove_entry(user, third, now()).await.unwrap();
+    add(&world, user, ["Fourth", "", ""], 60).await;
+    expect(&["Fourth", "Second"]).await;
+    other.delete_song(third, now()).await.unwrap();
+    expect(&["Fourth", "Second"]).await;
+}

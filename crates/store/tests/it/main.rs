@@ -100,6 +100,7 @@ conformance! {
         wildcards_are_searched_for_as_they_are,
         cursors_of_other_lists_and_of_nobody_are_refused,
         libraries_are_private,
+        a_page_that_was_read_before_shows_every_change_of_another_process,
     }
     jobs {
         a_wish_becomes_a_queued_job_and_is_told,

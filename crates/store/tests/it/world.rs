@@ -166,7 +166,7 @@ impl World {
             user_agent: Some("a browser".to_owned()),
             ip: Some("192.0.2.7".to_owned()),
         };
-        self.store.create_session(session, token).await.unwrap();
+        self.store.create_session(session, token, None).await.unwrap();
         (id, hash)
     }
 
