@@ -16,6 +16,8 @@ pub struct SignUp {
 pub struct SignedUp {
     /// One sentence: what to do next.
     pub detail: String,
+    /// Whether the address must be verified before sign-in.
+    pub verification_required: bool,
     /// Only when the operator exposes it (tests, development).
     pub verification_token: Option<String>,
 }

@@ -256,6 +256,13 @@ pub struct StreamAccess {
     pub song_id: SongId,
 }
 
+/// What a valid token of a stream URL says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifiedStream {
+    pub access: StreamAccess,
+    pub expires_at: Timestamp,
+}
+
 impl StreamTokens {
     #[must_use]
     pub fn new(internal_secret: &SecretString, clock: Arc<dyn Clock>) -> Self {
@@ -278,11 +285,18 @@ impl StreamTokens {
     /// # Errors
     /// When it is not ours, of another purpose, for another song, or expired.
     pub fn verify(&self, token: &str, song_id: SongId) -> Result<StreamAccess, TokenError> {
+        let VerifiedStream { access, .. } = self.read(token)?;
+        if access.song_id == song_id { Ok(access) } else { Err(TokenError::OtherSong) }
+    }
+
+    /// For which song it is, too.
+    ///
+    /// # Errors
+    /// When it is not ours, of another purpose, or expired.
+    pub fn read(&self, token: &str) -> Result<VerifiedStream, TokenError> {
         let claims: StreamClaims = self.jwt.verify(token, self.clock.now(), Duration::ZERO)?;
-        if claims.song != song_id {
-            return Err(TokenError::OtherSong);
-        }
-        Ok(StreamAccess { user_id: claims.sub, session_id: claims.sid, song_id })
+        let access = StreamAccess { user_id: claims.sub, session_id: claims.sid, song_id: claims.song };
+        Ok(VerifiedStream { access, expires_at: Timestamp::from_secs(claims.exp) })
     }
 }
 

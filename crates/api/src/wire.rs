@@ -30,6 +30,8 @@ pub struct SignUpRequest {
 #[derive(Clone, Serialize, ToSchema)]
 pub struct SignUpAnswer {
     pub detail: String,
+    /// Whether the address must be verified before sign-in.
+    pub verification_required: bool,
     /// Only when the operator exposes it (development and tests).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification_token: Option<String>,
@@ -597,6 +599,8 @@ pub struct DependencyState {
     #[schema(example = "database")]
     pub name: String,
     pub ok: bool,
+    /// Whether this process is not ready without it.
+    pub required: bool,
     /// What is wrong, in a few words without secrets.
     pub detail: Option<String>,
 }

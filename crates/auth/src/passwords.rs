@@ -3,14 +3,14 @@
 use std::{hint::black_box, io, thread, time::Duration};
 
 use argon2::{
-    ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
-    password_hash,
+    ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHash, PasswordHasher, Version,
+    password_hash::{self, phc::Output},
 };
 use secrecy::{ExposeSecret, SecretString};
 use songkeep_domain::{ServiceError, ServiceResult};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::pool::{HashPool, PoolError};
+use crate::pool::{HashPool, Memory, PoolError};
 
 const MIN_CHARS: usize = 8;
 const MAX_CHARS: usize = 256;
@@ -74,7 +74,7 @@ impl Passwords {
     pub async fn hash(&self, password: Password) -> ServiceResult<String> {
         let argon2 = self.argon2.clone();
         let hashed: Result<PasswordHash, _> =
-            self.pool.run(move || argon2.hash_password(password.bytes())).await.map_err(refused)?;
+            self.pool.run(move |_| argon2.hash_password(password.bytes())).await.map_err(refused)?;
         hashed.map(|hash| hash.to_string()).map_err(ServiceError::internal)
     }
 
@@ -85,7 +85,8 @@ impl Passwords {
     /// `unavailable` when too many wait.
     pub async fn verify(&self, password: Password, stored: Option<String>) -> ServiceResult<bool> {
         let argon2 = self.argon2.clone();
-        self.pool.run(move || verify(&argon2, &password, stored.as_deref())).await.map_err(refused)
+        let work = move |memory: &mut Memory| verify(&argon2, &password, stored.as_deref(), memory);
+        self.pool.run(work).await.map_err(refused)
     }
 
     /// Whether `stored` was made with other parameters than those in force.
@@ -102,24 +103,42 @@ impl Passwords {
     }
 }
 
-fn verify(argon2: &Argon2<'_>, password: &Password, stored: Option<&str>) -> bool {
+fn verify(argon2: &Argon2<'_>, password: &Password, stored: Option<&str>, memory: &mut Memory) -> bool {
     let stored = stored.and_then(|text| {
         let read = PasswordHash::new(text);
         read.inspect_err(|error| tracing::error!(%error, "a stored password hash cannot be read")).ok()
     });
     let Some(stored) = stored else {
-        let nothing: Result<PasswordHash, _> = argon2.hash_password_with_salt(password.bytes(), &[0; 16]);
-        drop(black_box(nothing));
+        let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+        let memory = memory.of(argon2.params());
+        let nothing = argon2.hash_password_into_with_memory(password.bytes(), &[0; 16], &mut output, memory);
+        black_box((nothing.is_ok(), output));
         return false;
     };
-    match argon2.verify_password(password.bytes(), &stored) {
-        Ok(()) => true,
-        Err(password_hash::Error::PasswordInvalid) => false,
+    match matches(&stored, password, memory) {
+        Ok(right) => right,
         Err(error) => {
             tracing::error!(%error, "a stored password hash cannot be verified");
             false
         }
     }
+}
+
+/// Hashes with the parameters of the stored hash.
+fn matches(
+    stored: &PasswordHash,
+    password: &Password,
+    memory: &mut Memory,
+) -> Result<bool, password_hash::Error> {
+    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return Ok(false) };
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str())?;
+    let version = stored.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(stored)?);
+    let mut output = vec![0; expected.len()];
+    let memory = memory.of(argon2.params());
+    argon2.hash_password_into_with_memory(password.bytes(), salt, &mut output, memory)?;
+    // Outputs are compared in constant time.
+    Ok(Output::new(&output)? == *expected)
 }
 
 fn refused(error: PoolError) -> ServiceError {

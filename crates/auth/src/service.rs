@@ -142,7 +142,7 @@ impl AuthService {
         })
     }
 
-    async fn begin_session(&self, ctx: &CallContext, user: &User) -> ServiceResult<IssuedTokens> {
+    async fn begin_session(&self, ctx: &CallContext, user: &User, deed: Deed) -> ServiceResult<IssuedTokens> {
         let now = self.ports.clock.now();
         let expires_at = now.plus(self.settings.refresh_lifetime);
         let refresh_token = tokens::new_token()?;
@@ -157,7 +157,8 @@ impl AuthService {
         let session_id = session.id;
         let token =
             NewRefreshToken { id: RefreshTokenId::new(), hash: tokens::hash(&refresh_token), expires_at };
-        self.ports.sessions.create_session(session, token).await?;
+        let deed = deed.into_entry(&self.ports, ctx);
+        self.ports.sessions.create_session(session, token, Some(deed)).await?;
         self.issue(user, session_id, refresh_token)
     }
 
@@ -215,10 +216,8 @@ pub(crate) struct Deed {
 }
 
 impl Deed {
-    /// # Errors
-    /// When the store fails.
-    pub async fn record(self, ports: &AuthPorts, ctx: &CallContext) -> ServiceResult<()> {
-        let entry = AuditEntry {
+    fn into_entry(self, ports: &AuthPorts, ctx: &CallContext) -> AuditEntry {
+        AuditEntry {
             id: AuditId::new(),
             at: ports.clock.now(),
             actor_id: self.actor_id,
@@ -226,8 +225,13 @@ impl Deed {
             target: self.target,
             ip: ctx.client.ip.map(|ip| ip.to_string()),
             detail: self.detail,
-        };
-        Ok(ports.audit.append_audit(entry).await?)
+        }
+    }
+
+    /// # Errors
+    /// When the store fails.
+    pub async fn record(self, ports: &AuthPorts, ctx: &CallContext) -> ServiceResult<()> {
+        Ok(ports.audit.append_audit(self.into_entry(ports, ctx)).await?)
     }
 
     pub async fn note(self, ports: &AuthPorts, ctx: &CallContext) {
@@ -311,10 +315,10 @@ impl AuthApi for AuthService {
                 return Err(error);
             }
         };
-        let issued = self.begin_session(ctx, &credentials.user).await?;
-        metrics::signed_in(SignInResult::Ok);
         let actor_id = Some(credentials.user.id);
-        self.note(ctx, Deed { action: "auth.signin", actor_id, target, detail: json!({}) }).await;
+        let deed = Deed { action: "auth.signin", actor_id, target, detail: json!({}) };
+        let issued = self.begin_session(ctx, &credentials.user, deed).await?;
+        metrics::signed_in(SignInResult::Ok);
         if let Some(email) = email {
             self.renew_hash(email, credentials, password);
         }

@@ -37,7 +37,7 @@ impl AuthService {
         let user = self.ports.users.create_user(new, row).await.map_err(taken)?;
         self.note(ctx, signed_up(&user)).await;
         let detail = "Your account is ready; you can sign in now.".to_owned();
-        Ok(SignedUp { detail, verification_token: token })
+        Ok(SignedUp { detail, verification_required: false, verification_token: token })
     }
 
     /// The account can be used once the link of a mail has been followed.
@@ -83,7 +83,7 @@ impl AuthService {
             Err(error) => return Err(error.into()),
         }
         let detail = "We have sent you a mail. Follow the link in it to verify your address.".to_owned();
-        Ok(SignedUp { detail, verification_token: exposed })
+        Ok(SignedUp { detail, verification_required: true, verification_token: exposed })
     }
 
     fn new_user(&self, email: EmailAddress, password_hash: String) -> NewUser {

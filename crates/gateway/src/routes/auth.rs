@@ -52,7 +52,11 @@ async fn sign_up(
     state.limiter.sign_up(&ctx.client).await?;
     let request = SignUp { email: body.email, password: body.password };
     let done = state.auth.sign_up(&ctx, request).await?;
-    let answer = SignUpAnswer { detail: done.detail, verification_token: done.verification_token };
+    let answer = SignUpAnswer {
+        detail: done.detail,
+        verification_required: done.verification_required,
+        verification_token: done.verification_token,
+    };
     Ok((StatusCode::CREATED, axum::Json(answer)))
 }
 

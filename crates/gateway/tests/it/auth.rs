@@ -12,7 +12,7 @@ async fn signing_up_answers_201_and_hides_the_token_that_is_not_exposed() {
     let world = World::new().await;
     let body = json!({ "email": "ada@example.com", "password": "correct horse" });
     let answer = world.post("/auth/signup").json(&body).send().await.json(StatusCode::CREATED);
-    assert_eq!(answer, json!({ "detail": "Look into your mail." }));
+    assert_eq!(answer, json!({ "detail": "Look into your mail.", "verification_required": true }));
     let call = world.services.only_call();
     assert_eq!((call.method, &call.request), ("auth.sign_up", &body));
     assert_eq!(call.ctx.actor, None);

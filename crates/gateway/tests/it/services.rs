@@ -98,7 +98,8 @@ impl Services {
 impl AuthApi for Services {
     async fn sign_up(&self, ctx: &CallContext, request: SignUp) -> ServiceResult<SignedUp> {
         self.called("auth.sign_up", ctx, request)?;
-        Ok(SignedUp { detail: "Look into your mail.".to_owned(), verification_token: None })
+        let detail = "Look into your mail.".to_owned();
+        Ok(SignedUp { detail, verification_required: true, verification_token: None })
     }
 
     async fn verify_email(&self, ctx: &CallContext, token: String) -> ServiceResult<String> {
