@@ -1,7 +1,7 @@
 // The page's entry: opens the session, shows the view that the address names, and keeps everything
 // that outlives a view (player, events, keys).
 
-import { auth, isSignedIn, onSignedOut, refresh } from "./js/api.js";
+import { auth, isSignedIn, mayHaveSession, onSignedOut, refresh } from "./js/api.js";
 import { authView } from "./js/auth-view.js";
 import { h, icon, mark, notice } from "./js/dom.js";
 import { follow } from "./js/events.js";
@@ -10,6 +10,9 @@ import { playerBar } from "./js/player-bar.js";
 import { Player } from "./js/player.js";
 import { searchView } from "./js/search-view.js";
 import { clearState, importJobs, isLive, loadAll, showProblem, state, subscribe, takeJob, takeLibraryEvent } from "./js/state.js";
+
+// A lost line is not worth a word before this.
+const LINE_PATIENCE_MS = 4_000;
 
 const root = document.getElementById("app");
 const player = new Player();
@@ -24,6 +27,8 @@ let view = null;
 let main = null;
 let links = [];
 let stopFollowing = null;
+let line = null;
+let lineTimer = 0;
 
 player.addEventListener("change", () => view?.update());
 player.addEventListener("problem", ({ detail }) => showProblem(detail.status === undefined ? asNotice(detail) : detail));
@@ -45,7 +50,9 @@ function asNotice(error) {
 
 function showAuth() {
   const params = new URLSearchParams(location.search);
-  root.replaceChildren(authView(location.pathname, params, open));
+  const page = authView(location.pathname, params, open);
+  root.replaceChildren(page.node);
+  page.focus();
 }
 
 async function open() {
@@ -55,9 +62,7 @@ async function open() {
   stopFollowing?.();
   stopFollowing = follow({
     onfresh: () => loadAll().catch(showProblem),
-    onstate: (connected) => {
-      state.connected = connected;
-    },
+    onstate: showLine,
     onevent: (name, data) => {
       if (name === "job") takeJob(data);
       if (name === "library") takeLibraryEvent(data);
@@ -67,13 +72,20 @@ async function open() {
   loadAll().catch(showProblem);
 }
 
+/** Says that news do not arrive, once that lasts. */
+function showLine(connected) {
+  clearTimeout(lineTimer);
+  if (connected) line.hidden = true;
+  else lineTimer = setTimeout(() => (line.hidden = false), LINE_PATIENCE_MS);
+}
+
 function leave() {
   stopFollowing?.();
+  clearTimeout(lineTimer);
   stopFollowing = null;
   player.stop();
   view?.destroy();
   view = null;
-  document.body.classList.remove("has-player");
   clearState();
 }
 
@@ -84,6 +96,7 @@ function frame() {
     return { path, link, badge };
   });
   main = h("main", { id: "main", tabIndex: -1 });
+  line = h("p.line", { role: "status", hidden: true }, "No connection to Songkeep. Trying again…");
   const who = h("span.who");
   auth.me().then((me) => (who.textContent = me.email), () => {});
   const leaveButton = h("button.nav-link.leave", { type: "button", onclick: () => auth.signOut() }, icon("leave"), h("span", {}, "Sign out"));
@@ -92,6 +105,7 @@ function frame() {
     h("nav.rail", { "aria-label": "Main" }, h("a.brand", { href: "/", onclick: (event) => follows(event, "/") }, mark(), h("span", {}, "Songkeep")),
       ...links.map(({ link }) => link), h("div.rail-end", {}, who, leaveButton)),
     main,
+    line,
     playerBar(player),
   );
 }
@@ -117,8 +131,8 @@ function show() {
   window.scrollTo(0, 0);
   document.title = `${view.title} · Songkeep`;
   // On phones a focused field would open the keyboard.
-  if (matchMedia("(pointer: fine)").matches) view.focus();
-  else main.focus({ preventScroll: true });
+  main.focus({ preventScroll: true });
+  if (!matchMedia("(pointer: coarse)").matches) view.focus();
   showLinks();
 }
 
@@ -154,7 +168,7 @@ async function start() {
   const isTokenLink = (location.pathname === "/verify" || location.pathname === "/setup") && location.search.includes("token=");
   if (isTokenLink) return showAuth();
   try {
-    if (await refresh()) return open();
+    if (mayHaveSession() && (await refresh())) return open();
   } catch (error) {
     root.replaceChildren(
       h("div.boot", {}, h("p.problem", { role: "alert" }, error.message),

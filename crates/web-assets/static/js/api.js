@@ -1,6 +1,10 @@
 // Talks to the API. The access token lives in this module's memory only; the refresh cookie, which
 // scripts cannot read, brings a new one.
 
+// Remembers that there may be a session, so that a first visit does not ask for one in vain, and tells
+// other tabs of a sign-out.
+const SESSION_KEY = "songkeep.session";
+
 let accessToken = null;
 let renewAt = 0;
 let renewTimer = 0;
@@ -26,15 +30,39 @@ export function onSignedOut(listener) {
   signedOutListeners.add(listener);
 }
 
+/** Whether it is worth asking for a session. */
+export function mayHaveSession() {
+  try {
+    return localStorage.getItem(SESSION_KEY) !== null;
+  } catch {
+    return true;
+  }
+}
+
+function rememberSession(exists) {
+  try {
+    if (exists) localStorage.setItem(SESSION_KEY, "1");
+    else localStorage.removeItem(SESSION_KEY);
+  } catch {
+    // Private windows may refuse; then each visit asks.
+  }
+}
+
+window.addEventListener("storage", ({ key, newValue }) => {
+  if (key === SESSION_KEY && newValue === null) forget();
+});
+
 function forget() {
   const was = accessToken !== null;
   accessToken = null;
+  rememberSession(false);
   clearTimeout(renewTimer);
   if (was) signedOutListeners.forEach((listener) => listener());
 }
 
 function keep(tokens) {
   accessToken = tokens.access_token;
+  rememberSession(true);
   // A minute before the end, or at four fifths of a short life.
   const life = tokens.expires_in * 1000;
   renewAt = Date.now() + Math.max(life - 60_000, life * 0.8);

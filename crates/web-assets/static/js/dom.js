@@ -47,7 +47,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A ring that fills with the per cent of an import. */
+/** A ring that fills with the per cent of an import; under the pointer it shows that a press stops it. */
 export function ring(percent) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -61,12 +61,21 @@ export function ring(percent) {
     if (part === "done") circle.setAttribute("stroke-dasharray", `${Math.max(percent, 2)} 100`);
     svg.append(circle);
   }
+  const stop = document.createElementNS(SVG, "path");
+  stop.setAttribute("class", "stop");
+  stop.setAttribute("d", "M9 9l6 6M15 9l-6 6");
+  svg.append(stop);
   return svg;
 }
 
 /** The project's mark. */
 export function mark() {
   return h("img.mark", { src: "/favicon.svg", alt: "", width: 28, height: 28 });
+}
+
+/** What a list says while there is nothing in it. */
+export function empty(title, text) {
+  return h("div.empty", { hidden: true }, mark(), h("p.empty-title", {}, title), h("p", {}, text));
 }
 
 /** A picture of 40 × 40, or a quiet place for it. */

@@ -1,7 +1,7 @@
 // The two lists behind the search: the library and the imports.
 
 import { music } from "./api.js";
-import { debounce, h, syncRows } from "./dom.js";
+import { debounce, empty, h, syncRows } from "./dom.js";
 import { jobRow, songRow, walkRows } from "./rows.js";
 import { importJobs, isLive, librarySongs, loadMore, showProblem, state } from "./state.js";
 
@@ -12,8 +12,9 @@ export function libraryView(player) {
   });
   const rows = walkRows(h("ul.rows", { "aria-label": "Your library" }));
   const status = h("p.status", { role: "status" });
+  const nothing = empty("Nothing here yet", "Search for a song and press Import. It then stands here.");
   const more = h("button.quiet", { type: "button", hidden: true, onclick: () => loadNext() }, "Show more");
-  const node = h("div.view", {}, h("header.view-head", {}, h("h1", {}, "Library ", count), filter), status, rows, more);
+  const node = h("div.view", {}, h("header.view-head", {}, h("h1", {}, "Library ", count), filter), status, nothing, rows, more);
 
   // What the server found for the filter; null while everything is shown.
   let found = null;
@@ -68,21 +69,24 @@ export function libraryView(player) {
     const songs = shown().map((song) => state.songs.get(song.id) ?? song);
     syncRows(rows, songs, (song) => song.id, (song) => songRow(song, player, shown));
     const total = Math.max(0, state.total - state.hidden.size);
-    count.textContent = state.loaded ? total.toLocaleString("en") : "";
+    count.textContent = state.loaded && total ? total.toLocaleString("en") : "";
     more.hidden = found === null ? !state.nextCursor : !cursor;
+    const isEmpty = state.loaded && !songs.length;
+    nothing.hidden = !isEmpty || found !== null;
+    filter.hidden = !nothing.hidden;
     if (!state.loaded) status.textContent = "Opening your library…";
-    else if (songs.length) status.textContent = "";
-    else status.textContent = found ? "No song of yours matches." : "Nothing here yet. Search for a song to begin.";
+    else status.textContent = isEmpty && found ? "No song of yours matches." : "";
   }
 
   update();
-  return { node, update, focus: () => filter.focus(), title: "Library", destroy: () => (later.cancel(), controller?.abort()) };
+  return { node, update, focus: () => {}, title: "Library", destroy: () => (later.cancel(), controller?.abort()) };
 }
 
 export function importsView(player) {
   const rows = walkRows(h("ul.rows", { "aria-label": "Imports" }));
   const status = h("p.status", { role: "status" });
-  const node = h("div.view", {}, h("header.view-head", {}, h("h1", {}, "Imports")), status, rows);
+  const nothing = empty("No imports yet", "What you import shows here how far it is, and what went wrong if something did.");
+  const node = h("div.view", {}, h("header.view-head", {}, h("h1", {}, "Imports")), status, nothing, rows);
 
   function update() {
     const jobs = importJobs();
@@ -90,7 +94,8 @@ export function importsView(player) {
     const place = (job) => (isLive(job) ? 0 : job.status === "failed" ? 1 : 2);
     jobs.sort((a, b) => place(a) - place(b));
     syncRows(rows, jobs, (job) => job.id, (job) => jobRow(job, player, songOf));
-    status.textContent = !state.loaded ? "Opening your imports…" : jobs.length ? "" : "No imports yet. Search for a song and press Import.";
+    status.textContent = state.loaded ? "" : "Opening your imports…";
+    nothing.hidden = !state.loaded || jobs.length > 0;
   }
 
   const songOf = (job) => {

@@ -66,7 +66,6 @@ export function playerBar(player) {
   function update() {
     const { song } = player;
     node.hidden = !song;
-    document.body.classList.toggle("has-player", Boolean(song));
     if (song && song !== shownSong) {
       art.replaceChildren(cover(song.cover_url));
       title.textContent = song.title;

@@ -8,7 +8,7 @@ function rowFrame({ title, subtitle, image, length, extra = [], note = null }) {
   const text = h("span.row-text", {}, h("span.row-title", { title }, title), h("span.row-subtitle", {}, subtitle), note);
   const time = h("span.row-length", { "aria-label": length ? spokenDuration(length) : undefined }, duration(length ?? NaN));
   const meter = h("span.meter", { "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-  const node = h("li.row", {}, h("span.row-art", {}, cover(image), meter), text, time, ...extra, button);
+  const node = h("li.row", {}, h("span.row-art", {}, cover(image), meter), text, ...extra, time, button);
   return { node, button, text };
 }
 
@@ -19,12 +19,14 @@ function showPlay(node, button, song, player) {
   node.classList.toggle("current", isCurrent);
   node.classList.toggle("playing", isPlaying);
   button.className = "row-action play";
+  button.title = "";
   button.setAttribute("aria-label", `${isPlaying ? "Pause" : "Play"} ${song.title}`);
   setContent(button, isPlaying ? "pause" : "play", icon(isPlaying ? "pause" : "play"), h("span.label", {}, isPlaying ? "Pause" : "Play"));
 }
 
 function showImport(button, title, percent) {
   button.className = "row-action progress";
+  button.title = "Cancel this import";
   button.setAttribute("aria-label", `Importing ${title}, ${percent} per cent. Press to cancel.`);
   setContent(button, `progress ${percent}`, ring(percent), h("span.label", {}, `${percent} %`));
 }
@@ -39,7 +41,7 @@ export function candidateRow(candidate, player) {
   const note = h("span.row-note", { hidden: true });
   const { node, button } = rowFrame({
     title: candidate.title,
-    subtitle: [candidate.channel ?? candidate.artists?.join(", "), candidate.album].filter(Boolean).join(" · "),
+    subtitle: [byline(candidate), candidate.album].filter(Boolean).join(" · "),
     image: candidate.thumbnail_url,
     length: candidate.duration_sec,
     extra: [why],
@@ -66,6 +68,7 @@ export function candidateRow(candidate, player) {
     const failed = status.kind === "failed";
     if (failed) note.textContent = status.job.failure_reason ?? "This import failed.";
     button.className = "row-action import";
+    button.title = "";
     button.setAttribute("aria-label", `${failed ? "Try to import again:" : "Import"} ${candidate.title}`);
     setContent(button, status.kind, icon(failed ? "retry" : "plus"), h("span.label", {}, failed ? "Try again" : "Import"));
   }
@@ -82,6 +85,7 @@ export function songRow(song, player, songsAround) {
     length: song.duration_sec,
     extra: [remove],
   });
+  node.classList.add("owned");
   let current = song;
   const act = () => playOrPause(current, player, songsAround());
   button.addEventListener("click", act);
@@ -104,6 +108,9 @@ export function songRow(song, player, songsAround) {
     },
   };
 }
+
+// The catalogue's own channels are called "Name - Topic".
+const byline = ({ artists, channel }) => (artists?.length ? artists.join(", ") : channel?.replace(/ - Topic$/, ""));
 
 const subtitleOf = (song) => [song.artist ?? song.source_channel, song.album].filter(Boolean).join(" · ");
 
@@ -128,6 +135,7 @@ export function jobRow(job, player, findSong) {
     note.hidden = !(status === "failed" || waits);
     note.textContent = waits ? `Trying again by itself. ${current.failure_reason}` : current.failure_reason ?? "";
     node.classList.remove("current", "playing");
+    node.classList.toggle("owned", status === "completed");
     button.hidden = false;
     if (isLive(current)) return showImport(button, title, current.progress);
     if (status === "completed") {
@@ -136,6 +144,7 @@ export function jobRow(job, player, findSong) {
       return song && showPlay(node, button, song, player);
     }
     button.className = "row-action import";
+    button.title = "";
     button.setAttribute("aria-label", `Try to import again: ${title}`);
     setContent(button, "retry", icon("retry"), h("span.label", {}, "Try again"));
   }

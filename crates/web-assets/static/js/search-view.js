@@ -1,7 +1,7 @@
 // The front door: one large field, hits below it, and what is new while nothing is searched for.
 
 import { music } from "./api.js";
-import { announce, debounce, h, icon, syncRows } from "./dom.js";
+import { announce, debounce, empty, h, icon, syncRows } from "./dom.js";
 import { candidateRow, jobRow, songRow, walkRows } from "./rows.js";
 import { importJobs, isLive, librarySongs, sourceKey, state } from "./state.js";
 
@@ -15,11 +15,12 @@ export function searchView(player, params) {
   });
   const form = h("form.search", { role: "search", onsubmit: (event) => (event.preventDefault(), submit()) }, icon("search"), field);
   const status = h("p.status", { role: "status" });
+  const nothing = empty("Nothing here yet", "Find a song above and press Import. It is then yours to play, wherever you sign in.");
   const owned = section("In your library", list("In your library"));
   const found = section("From YouTube", list("From YouTube"));
   const running = section("Imports in progress", list("Imports in progress"));
   const recent = section("Just imported", list("Just imported"));
-  const node = h("div.view", {}, h("h1.visually-hidden", {}, "Search"), form, status, owned.node, found.node, running.node, recent.node);
+  const node = h("div.view", {}, h("h1.visually-hidden", {}, "Search"), form, status, nothing, owned.node, found.node, running.node, recent.node);
 
   let candidates = [];
   let ownedSongs = [];
@@ -34,6 +35,7 @@ export function searchView(player, params) {
     history.replaceState(null, "", q ? `/?q=${encodeURIComponent(q)}` : "/");
     if (!q) {
       [candidates, ownedSongs] = [[], []];
+      node.classList.remove("busy");
       status.textContent = "";
       return update();
     }
@@ -45,15 +47,16 @@ export function searchView(player, params) {
     const own = music.library({ q, limit: 5 }, signal).catch(() => ({ songs: [] }));
     try {
       const answer = await music.search(q, signal);
-      ownedSongs = (await own).songs;
+      const { songs } = await own;
       if (signal.aborted) return;
-      candidates = answer.candidates;
+      [candidates, ownedSongs] = [answer.candidates, songs];
       status.textContent = candidates.length || ownedSongs.length ? "" : `Nothing was found for “${q}”. Try other words.`;
       announce(status.textContent || `${candidates.length} recordings found.`);
     } catch (error) {
       if (error.name === "AbortError") return;
-      ownedSongs = (await own).songs;
-      candidates = [];
+      const { songs } = await own;
+      if (signal.aborted) return;
+      [candidates, ownedSongs] = [[], songs];
       // The same words may be asked for again.
       asked = "";
       status.classList.add("problem");
@@ -65,6 +68,13 @@ export function searchView(player, params) {
 
   const later = debounce(() => search(), 500);
   const submit = () => (later.cancel(), (asked = asked === field.value.trim() ? asked : ""), search());
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown") return;
+    const first = node.querySelector(".row-action:not([hidden])");
+    if (!first) return;
+    event.preventDefault();
+    first.focus();
+  });
   field.addEventListener("input", () => {
     const length = field.value.trim().length;
     if (length === 0 || length >= 3) later();
@@ -81,11 +91,9 @@ export function searchView(player, params) {
     found.show(others, sourceKey, (candidate) => candidateRow(candidate, player));
     running.show(live, (job) => job.id, (job) => jobRow(job, player, () => null));
     recent.show(newest, (song) => song.id, (song) => songRow(song, player, () => librarySongs()));
-    if (!searching && state.loaded && !newest.length && !live.length && !status.classList.contains("problem")) {
-      status.textContent = "Nothing here yet. Search for a song to begin.";
-    } else if (!searching && !status.classList.contains("problem")) {
-      status.textContent = "";
-    }
+    const hasProblem = status.classList.contains("problem");
+    nothing.hidden = searching || hasProblem || !state.loaded || newest.length > 0 || live.length > 0;
+    if (!searching && !hasProblem) status.textContent = "";
   }
 
   search();

@@ -20,7 +20,6 @@ export const state = {
   nextCursor: null,
   total: 0,
   loaded: false,
-  connected: true,
 };
 
 const listeners = new Set();
@@ -139,7 +138,7 @@ export async function loadMore() {
 /** Forgets everything, at sign-out. */
 export function clearState() {
   for (const pending of state.hidden.values()) pending.cancel();
-  Object.assign(state, { nextCursor: null, total: 0, loaded: false, connected: true });
+  Object.assign(state, { nextCursor: null, total: 0, loaded: false });
   [state.songs, state.jobs, state.hidden, state.removed, state.asking].forEach((part) => part.clear());
   changed();
 }

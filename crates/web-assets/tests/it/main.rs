@@ -49,10 +49,14 @@ async fn the_page_and_all_files_it_names_are_served_with_their_types() {
         let expected = match path.rsplit('.').next() {
             Some("js") => "text/javascript; charset=utf-8",
             Some("css") => "text/css; charset=utf-8",
+            Some("woff2") => "font/woff2",
             _ => "image/svg+xml",
         };
         assert_eq!(kind, expected, "{path}");
-        if kind.starts_with("text/javascript") {
+        if kind.starts_with("text/css") {
+            let style = text(response).await;
+            queue.extend(style.split("url(\"").skip(1).map(|url| url.split('"').next().unwrap().to_owned()));
+        } else if kind.starts_with("text/javascript") {
             let script = text(response).await;
             assert!(script.lines().count() <= 300, "{path} is longer than 300 lines");
             let folder = path.rsplit_once('/').unwrap().0;
@@ -89,6 +93,15 @@ async fn an_unchanged_file_is_not_sent_again() {
         let response = ask(Method::GET, path, &[(header::IF_NONE_MATCH, "\"other\"")]).await;
         assert_eq!(response.status(), StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn fonts_are_kept_and_carry_their_licence() {
+    let font = get("/fonts/figtree-5.3-latin.woff2").await;
+    assert_eq!(value(&font, header::CACHE_CONTROL), "public, max-age=31536000, immutable");
+    let licence = get("/fonts/OFL.txt").await;
+    assert_eq!(value(&licence, header::CONTENT_TYPE), "text/plain; charset=utf-8");
+    assert!(text(licence).await.contains("SIL OPEN FONT LICENSE"));
 }
 
 #[tokio::test]
