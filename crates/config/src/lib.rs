@@ -9,7 +9,7 @@ pub mod sources;
 pub mod spec;
 pub mod validate;
 
-pub use settings::{AppEnv, LogFormat, SameSite, Settings};
+pub use settings::{AppEnv, LogFormat, SameSite, Settings, StreamDelivery};
 pub use sources::{Origin, Values, process_environment};
 pub use spec::{SPECS, Spec};
 

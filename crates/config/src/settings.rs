@@ -73,6 +73,25 @@ impl FromStr for SameSite {
     }
 }
 
+/// How the bytes of songs in S3 reach listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamDelivery {
+    Proxy,
+    Redirect,
+}
+
+impl FromStr for StreamDelivery {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "proxy" => Ok(Self::Proxy),
+            "redirect" => Ok(Self::Redirect),
+            _ => Err("must be proxy or redirect"),
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Settings {
     pub app_env: AppEnv,
@@ -93,6 +112,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub database_url: Option<SecretString>,
     pub redis_url: Option<SecretString>,
+    pub redis_namespace: String,
     pub s3: Option<S3Settings>,
     pub retention: RetentionSettings,
     pub jwt_secret: Option<SecretString>,
@@ -103,6 +123,7 @@ pub struct Settings {
     pub limits: RateLimitSettings,
     pub public_stream_base: Option<String>,
     pub stream_url_ttl: Duration,
+    pub stream_delivery: StreamDelivery,
     pub import: ImportSettings,
     pub jobs: JobSettings,
     pub service_urls: ServiceUrls,
@@ -115,6 +136,8 @@ pub struct S3Settings {
     pub secret_key: Option<SecretString>,
     pub bucket: String,
     pub region: String,
+    pub create_bucket: bool,
+    pub public_endpoint: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -339,6 +362,7 @@ impl Reader<'_> {
             shutdown_grace: self.seconds("SHUTDOWN_GRACE_SECONDS", 0, 3_600),
             database_url: self.secret("DATABASE_URL"),
             redis_url: self.secret("REDIS_URL").or_else(|| self.secret("CELERY_BROKER_URL")),
+            redis_namespace: self.required("REDIS_NAMESPACE"),
             s3: self.s3(),
             retention: self.retention(),
             jwt_secret: self.secret("JWT_SECRET"),
@@ -349,6 +373,7 @@ impl Reader<'_> {
             limits: self.limits(),
             public_stream_base: self.http_url("PUBLIC_STREAM_BASE"),
             stream_url_ttl: self.seconds("STREAM_URL_TTL_SECONDS", 10, 86_400),
+            stream_delivery: self.parsed("STREAM_DELIVERY", StreamDelivery::Proxy),
             import: self.import(&data_dir),
             jobs: self.jobs(),
             service_urls: self.service_urls(),
@@ -382,6 +407,8 @@ impl Reader<'_> {
             secret_key: self.secret("S3_SECRET_KEY"),
             bucket: self.required("S3_BUCKET"),
             region: self.required("S3_REGION"),
+            create_bucket: self.flag("S3_CREATE_BUCKET", true),
+            public_endpoint: self.http_url("S3_PUBLIC_ENDPOINT"),
         })
     }
 

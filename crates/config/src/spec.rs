@@ -115,12 +115,25 @@ pub const SPECS: &[Spec] = &[
         DATA,
         "`postgresql://…` (also `postgresql+psycopg://…`). Unset: SQLite in the data folder.",
     ),
-    spec("REDIS_URL", DATA, None, "`redis://…`. Unset: messages stay in the process."),
+    secret("REDIS_URL", DATA, "`redis://…` of Redis or Valkey. Unset: messages stay in the process."),
+    spec(
+        "REDIS_NAMESPACE",
+        DATA,
+        Some("songkeep"),
+        "What all keys and channels begin with, so that several installations can share a Redis.",
+    ),
     spec("S3_ENDPOINT", DATA, None, "URL of an S3 service. Unset: files in the data folder."),
     secret("S3_ACCESS_KEY", DATA, "Access key of the S3 service."),
     secret("S3_SECRET_KEY", DATA, "Secret key of the S3 service."),
     spec("S3_BUCKET", DATA, Some("songkeep"), "Bucket for audio and images."),
     spec("S3_REGION", DATA, Some("us-east-1"), "Region of the bucket."),
+    spec("S3_CREATE_BUCKET", DATA, Some("1"), "1: make the bucket when it is not there."),
+    spec(
+        "S3_PUBLIC_ENDPOINT",
+        DATA,
+        None,
+        "URL under which listeners reach the S3 service; needed for `STREAM_DELIVERY=redirect`.",
+    ),
     spec(
         "RETENTION_ORPHAN_HOURS",
         DATA,
@@ -199,6 +212,12 @@ pub const SPECS: &[Spec] = &[
         Some("90"),
         "Life of a stream address, to which twice the song's length is added.",
     ),
+    spec(
+        "STREAM_DELIVERY",
+        STREAM,
+        Some("proxy"),
+        "`proxy`: the bytes come through Songkeep. `redirect`: listeners are sent to the S3 service with an address that holds for five minutes.",
+    ),
     spec("IMPORT_WORKERS", IMPORT, Some("2"), "Imports at the same time."),
     secret(
         "IMPORT_UPSTREAM_PROXY",
@@ -248,7 +267,7 @@ pub const SPECS: &[Spec] = &[
     spec("ADMIN_SERVICE_URL", SERVICES, None, "Internal address of the admin service."),
     spec("GATEWAY_SERVICE_URL", SERVICES, None, "Public address of the gateway, for the role web."),
     spec("STREAM_SERVICE_URL", SERVICES, None, "Public address of the stream service, for the role web."),
-    spec("CELERY_BROKER_URL", OLD, None, "Stands in for an unset REDIS_URL."),
+    secret("CELERY_BROKER_URL", OLD, "Stands in for an unset REDIS_URL."),
     spec("CELERY_RESULT_BACKEND", OLD, None, "Unused."),
     spec(
         "DB_AUTO_CREATE",

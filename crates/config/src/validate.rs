@@ -4,7 +4,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use songkeep_domain::NodeRole;
 
-use crate::{ConfigError, Settings, settings::ServiceUrls};
+use crate::{ConfigError, Settings, StreamDelivery, settings::ServiceUrls};
 
 /// Shortest secret that strict mode accepts, in characters.
 pub const MIN_SECRET_CHARS: usize = 32;
@@ -33,7 +33,7 @@ impl Settings {
                     .to_owned(),
             );
         }
-        self.check_unsupported(&mut problems);
+        self.check_s3(roles, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
@@ -57,7 +57,7 @@ impl Settings {
         if self.jwt_secret.is_none() && has(&[Auth, Gateway]) {
             problems.push("JWT_SECRET must be set, to the same value for auth and gateway".to_owned());
         }
-        if self.internal_service_secret.is_none() {
+        if self.internal_service_secret.is_none() && uses_internal_secret(roles) {
             problems
                 .push("INTERNAL_SERVICE_SECRET must be set, to the same value for all services".to_owned());
         }
@@ -94,7 +94,9 @@ impl Settings {
         if roles.iter().any(|role| matches!(role, NodeRole::Auth | NodeRole::Gateway)) {
             check("JWT_SECRET", self.jwt_secret.as_ref());
         }
-        check("INTERNAL_SERVICE_SECRET", self.internal_service_secret.as_ref());
+        if uses_internal_secret(roles) {
+            check("INTERNAL_SERVICE_SECRET", self.internal_service_secret.as_ref());
+        }
         if self.accounts.expose_verification_token {
             problems.push("EXPOSE_VERIFICATION_TOKEN=1 is refused in strict mode".to_owned());
         }
@@ -106,14 +108,30 @@ impl Settings {
         }
     }
 
-    fn check_unsupported(&self, problems: &mut Vec<String>) {
-        if self.redis_url.is_some() {
-            problems.push("REDIS_URL: this version keeps messages in the process; unset it".to_owned());
+    fn check_s3(&self, roles: &[NodeRole], problems: &mut Vec<String>) {
+        let uses_audio = roles.iter().any(|role| matches!(role, NodeRole::Stream | NodeRole::Worker));
+        if let (true, Some(s3)) = (uses_audio, &self.s3) {
+            for (name, secret) in [("S3_ACCESS_KEY", &s3.access_key), ("S3_SECRET_KEY", &s3.secret_key)] {
+                if secret.is_none() {
+                    problems.push(format!("{name} must be set with S3_ENDPOINT"));
+                }
+            }
         }
-        if self.s3.is_some() {
-            problems.push("S3_ENDPOINT: this version keeps audio as files; unset it".to_owned());
+        if self.stream_delivery == StreamDelivery::Redirect && roles.contains(&NodeRole::Stream) {
+            match &self.s3 {
+                None => problems.push("STREAM_DELIVERY=redirect needs S3_ENDPOINT: files cannot be redirected to".to_owned()),
+                Some(s3) if s3.public_endpoint.is_none() => problems.push(
+                    "STREAM_DELIVERY=redirect needs S3_PUBLIC_ENDPOINT, the address under which listeners reach S3".to_owned(),
+                ),
+                Some(_) => {}
+            }
         }
     }
+}
+
+/// The worker neither calls a service nor is called by one.
+fn uses_internal_secret(roles: &[NodeRole]) -> bool {
+    roles.iter().any(|role| *role != NodeRole::Worker)
 }
 
 fn is_well_known(text: &str) -> bool {

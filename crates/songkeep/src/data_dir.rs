@@ -13,6 +13,11 @@ use rustix::fs::{FlockOperation, flock};
 pub struct DataDir(PathBuf);
 
 impl DataDir {
+    /// The folder of a process that keeps nothing in it; it is not made.
+    pub fn unused(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// Makes the folder when it is not there.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(path)

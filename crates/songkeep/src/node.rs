@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use axum::{Router, response::Redirect, routing::get};
 use songkeep_api::token::ServiceTokens;
 use songkeep_auth::AuthService;
-use songkeep_config::{Settings, settings::ServiceUrls};
+use songkeep_config::{Settings, StreamDelivery, settings::ServiceUrls};
 use songkeep_domain::NodeRole;
 use songkeep_gateway::GatewayState;
 use songkeep_http_kit::{
     CorsKind, EdgeSettings, Listener, Mount, OriginPolicy, ProxyTarget, Readiness, TrustedProxies, cors,
-    edge, fallbacks, internal, nest_api, operational, serve,
+    edge, fallbacks, method_fallback, nest_api, operational, serve,
 };
 use songkeep_media::Media;
 use songkeep_telemetry::Metrics;
@@ -19,8 +19,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{backends::Backends, clients::LocalServices, readiness::Dependencies, services};
 
-/// How often recorded metrics are folded.
+/// How often recorded metrics are folded and free memory is given back.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// Large enough that freeing it concerns the allocator's own store of memory.
+const LARGE_PIECE: usize = 1 << 20;
 
 /// What a caller decides besides the settings.
 #[derive(Default)]
@@ -84,7 +86,8 @@ struct Routers {
 struct Parts<'a> {
     settings: &'a Settings,
     roles: &'a [NodeRole],
-    tokens: Arc<ServiceTokens>,
+    /// None for a process that calls no service and is not called.
+    tokens: Option<Arc<ServiceTokens>>,
     origins: OriginPolicy,
     readiness: Arc<dyn Readiness>,
     metrics: Option<Metrics>,
@@ -101,7 +104,8 @@ impl Parts<'_> {
     fn proxy(&self, service: NodeRole) -> anyhow::Result<Mount> {
         let setting = ServiceUrls::setting_of(service).unwrap_or_default();
         let url = self.settings.service_urls.of(service).with_context(|| format!("{setting} must be set"))?;
-        let target = ProxyTarget::new(url, NodeRole::Web, service, self.tokens.clone())
+        let tokens = self.tokens.clone().context("INTERNAL_SERVICE_SECRET must be set")?;
+        let target = ProxyTarget::new(url, NodeRole::Web, service, tokens)
             .with_context(|| format!("{setting} cannot be used"))?;
         Ok(Mount::Remote(target))
     }
@@ -117,7 +121,7 @@ impl Parts<'_> {
                 listener,
                 trusted_proxies: TrustedProxies::parse(&self.settings.trusted_proxies)
                     .context("TRUSTED_PROXIES cannot be used")?,
-                peers: role.map(|role| (self.tokens.clone(), role)),
+                peers: self.tokens.clone().zip(role),
                 hsts: self.settings.strict && self.settings.public_web_url.starts_with("https://"),
             },
         ))
@@ -141,8 +145,7 @@ impl Parts<'_> {
             None
         };
         let web = if self.roles.contains(&NodeRole::Web) {
-            let media: Vec<String> =
-                self.settings.public_stream_base.iter().filter_map(|base| origin_of(base)).collect();
+            let media: Vec<String> = media_bases(self.settings).filter_map(origin_of).collect();
             let page = songkeep_web_assets::router_with_media(&media).merge(self.operational("web", true));
             let gateway = self.mount(NodeRole::Gateway, gateway.as_ref())?;
             let stream = self.mount(NodeRole::Stream, stream.as_ref())?;
@@ -150,8 +153,14 @@ impl Parts<'_> {
         } else {
             None
         };
-        let internal = internal(local.rpc(), self.tokens.clone(), backends.clock.clone())
-            .merge(self.operational(&process_name(self.roles), false));
+        let mut internal = self.operational(&process_name(self.roles), false);
+        if let Some(tokens) = &self.tokens {
+            internal = internal.merge(songkeep_http_kit::internal(
+                local.rpc(),
+                tokens.clone(),
+                backends.clock.clone(),
+            ));
+        }
         Ok(Routers { web, gateway, stream, internal: fallbacks(internal) })
     }
 }
@@ -171,26 +180,30 @@ impl Node {
         let sockets = Sockets::bind(settings, roles).await?;
         let stream_port =
             sockets.stream.as_ref().map_or(settings.stream_addr.port(), |s| s.local_addr().port());
-        let tokens =
-            Arc::new(ServiceTokens::new(&services::internal_secret(settings)?, backends.clock.clone()));
+        let tokens = settings
+            .internal_service_secret
+            .as_ref()
+            .map(|secret| Arc::new(ServiceTokens::new(secret, backends.clock.clone())));
         let needs_media = roles.iter().any(|role| matches!(role, NodeRole::Search | NodeRole::Worker));
         let media = if needs_media { Some(services::media(settings)?) } else { None };
         let auth = if roles.contains(&NodeRole::Auth) {
             let (mailer, clock) = (backends.mailer.clone(), backends.clock.clone());
-            Some(Arc::new(services::auth(settings, &backends.store, mailer, clock)?))
+            Some(Arc::new(services::auth(settings, backends.store()?, mailer, clock)?))
         } else {
             None
         };
         let local = services::local(settings, roles, &backends, auth.as_ref(), media.as_ref())?;
         let gateway = if roles.contains(&NodeRole::Gateway) {
-            Some(services::gateway(settings, &backends, &local, &tokens, stream_port)?)
+            let tokens = tokens.as_ref().context("INTERNAL_SERVICE_SECRET must be set")?;
+            Some(services::gateway(settings, &backends, &local, tokens, stream_port)?)
         } else {
             None
         };
         let worker = media
             .as_ref()
             .filter(|_| roles.contains(&NodeRole::Worker))
-            .map(|media| services::worker(settings, &backends, media));
+            .map(|media| services::worker(settings, &backends, media))
+            .transpose()?;
         let dependencies = dependencies(settings, roles, &backends, media.as_ref(), worker.clone())?;
         let parts = Parts {
             settings,
@@ -273,9 +286,8 @@ fn dependencies(
     media: Option<&Media>,
     worker: Option<songkeep_worker::Worker>,
 ) -> anyhow::Result<Dependencies> {
-    use NodeRole::{Admin, Auth, Catalog, Download, Gateway, Stream, Web, Worker};
+    use NodeRole::{Auth, Gateway, Web};
     let has = |wanted: &[NodeRole]| wanted.iter().any(|role| roles.contains(role));
-    let uses_store = has(&[Auth, Catalog, Download, Admin, Stream, Worker]);
     let mut needed = Vec::new();
     if has(&[Gateway]) {
         needed.push(Auth);
@@ -289,9 +301,9 @@ fn dependencies(
         .filter_map(|role| Some((role, settings.service_urls.of(role)?.to_owned())))
         .collect();
     Ok(Dependencies {
-        store: uses_store.then(|| backends.store.clone()),
-        blobs: has(&[Stream, Worker]).then(|| backends.blobs.clone()),
-        bus: (uses_store || has(&[Gateway])).then(|| backends.bus.clone() as _),
+        store: backends.store.clone(),
+        blobs: backends.blobs.clone(),
+        bus: (backends.store.is_some() || has(&[Gateway])).then(|| backends.bus.clone()),
         tools: media.filter(|_| worker.is_some()).map(|media| media.tools.clone()),
         worker,
         services,
@@ -302,14 +314,26 @@ fn dependencies(
 /// The API's pages are the gateway's; problem documents name them by a path without `/api`.
 fn docs_of_the_api(page: Router) -> Router {
     let moved = |uri: axum::http::Uri| async move { Redirect::temporary(&format!("/api{uri}")) };
-    page.route("/docs", get(moved)).route("/docs/{*page}", get(moved)).route("/openapi.json", get(moved))
+    let docs = Router::new()
+        .route("/docs", get(moved))
+        .route("/docs/{*page}", get(moved))
+        .route("/openapi.json", get(moved));
+    page.merge(method_fallback(docs))
 }
 
 async fn upkeep(metrics: Metrics, shutdown: CancellationToken) {
     let mut tick = tokio::time::interval(UPKEEP);
     while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
         metrics.run_upkeep();
+        give_memory_back();
     }
+}
+
+/// The allocator returns what was freed to the system a while later, and looks for it only when a large
+/// piece is freed; a process that has become idle frees none, and would keep for ever what its last
+/// passwords were hashed in. So one is freed, which was never touched.
+fn give_memory_back() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE_PIECE)));
 }
 
 /// What the internal listener calls this process.
@@ -318,6 +342,13 @@ fn process_name(roles: &[NodeRole]) -> String {
         return "songkeep".to_owned();
     }
     roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join("+")
+}
+
+/// Other addresses from which the page plays.
+fn media_bases(settings: &Settings) -> impl Iterator<Item = &str> {
+    let redirects = settings.stream_delivery == StreamDelivery::Redirect;
+    let s3 = settings.s3.as_ref().and_then(|s3| s3.public_endpoint.as_deref()).filter(|_| redirects);
+    settings.public_stream_base.as_deref().into_iter().chain(s3)
 }
 
 /// Scheme, host and port of an address; None for what is no address.

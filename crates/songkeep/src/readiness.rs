@@ -37,7 +37,9 @@ impl Readiness for Dependencies {
             states.push(state("audio", in_time(async { blobs.check().await.map_err(words) }).await));
         }
         if let Some(bus) = &self.bus {
-            states.push(state("bus", in_time(async { bus.check().await.map_err(words) }).await));
+            // Without it everything goes on: jobs by polling, limits by each node alone.
+            let bus = state("bus", in_time(async { bus.check().await.map_err(words) }).await);
+            states.push(DependencyState { required: false, ..bus });
         }
         if let Some(worker) = &self.worker {
             let health = worker.health();
@@ -78,5 +80,5 @@ async fn in_time(check: impl Future<Output = Result<(), String>>) -> Result<(), 
 }
 
 fn state(name: &str, result: Result<(), String>) -> DependencyState {
-    DependencyState { name: name.to_owned(), ok: result.is_ok(), detail: result.err() }
+    DependencyState { name: name.to_owned(), ok: result.is_ok(), required: true, detail: result.err() }
 }

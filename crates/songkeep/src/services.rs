@@ -11,7 +11,7 @@ use songkeep_api::{
 };
 use songkeep_auth::{AuthPorts, AuthService, AuthSettings};
 use songkeep_catalog::{CatalogPorts, CatalogService, CatalogSettings};
-use songkeep_config::Settings;
+use songkeep_config::{Settings, StreamDelivery};
 use songkeep_domain::{Clock, NodeRole, mail::Mailer};
 use songkeep_download::{DownloadPorts, DownloadService, DownloadSettings};
 use songkeep_gateway::{
@@ -21,7 +21,7 @@ use songkeep_jobs::{EngineSettings, RetryPolicy};
 use songkeep_media::{Media, MediaSettings};
 use songkeep_search::{SearchPorts, SearchService, SearchSettings};
 use songkeep_store::Store;
-use songkeep_stream::{StreamPorts, StreamState};
+use songkeep_stream::{BytesFrom, StreamPorts, StreamState};
 use songkeep_worker::{SweepSettings, Worker, WorkerPorts, WorkerSettings};
 
 use crate::{
@@ -96,7 +96,6 @@ pub fn local(
     auth: Option<&Arc<AuthService>>,
     media: Option<&Media>,
 ) -> anyhow::Result<LocalServices> {
-    let store = &backends.store;
     let mut services = LocalServices::default();
     if let Some(auth) = auth {
         services.auth = Some(auth.clone());
@@ -107,7 +106,7 @@ pub fn local(
     }
     if roles.contains(&NodeRole::Catalog) {
         let ports = CatalogPorts {
-            store: Arc::new(store.clone()),
+            store: Arc::new(backends.store()?.clone()),
             tokens: StreamTokens::new(&internal_secret(settings)?, backends.clock.clone()),
             clock: backends.clock.clone(),
         };
@@ -115,16 +114,18 @@ pub fn local(
         services.catalog = Some(Arc::new(CatalogService::new(ports, settings)));
     }
     if roles.contains(&NodeRole::Download) {
-        let ports = DownloadPorts { jobs: Arc::new(store.clone()), events: Arc::new(store.clone()) };
+        let store = Arc::new(backends.store()?.clone());
+        let ports = DownloadPorts { jobs: store.clone(), events: store };
         let settings = DownloadSettings { max_attempts: settings.jobs.max_attempts };
         services.download = Some(Arc::new(DownloadService::new(ports, settings)));
     }
     if roles.contains(&NodeRole::Admin) {
+        let store = Arc::new(backends.store()?.clone());
         let ports = AdminPorts {
-            users: Arc::new(store.clone()),
-            catalog: Arc::new(store.clone()),
-            jobs: Arc::new(store.clone()),
-            audit: Arc::new(store.clone()),
+            users: store.clone(),
+            catalog: store.clone(),
+            jobs: store.clone(),
+            audit: store,
             clock: backends.clock.clone(),
         };
         services.admin = Some(Arc::new(AdminService::new(ports)));
@@ -206,22 +207,28 @@ pub fn gateway(
 }
 
 pub fn stream(settings: &Settings, backends: &Backends) -> anyhow::Result<StreamState> {
+    let bytes_from = match settings.stream_delivery {
+        StreamDelivery::Proxy => BytesFrom::Here,
+        StreamDelivery::Redirect => BytesFrom::Store,
+    };
     Ok(StreamState::new(StreamPorts {
-        catalog: Arc::new(backends.store.clone()),
-        blobs: backends.blobs.clone(),
+        catalog: Arc::new(backends.store()?.clone()),
+        blobs: backends.blobs()?.clone(),
         bus: backends.bus.clone(),
         tokens: StreamTokens::new(&internal_secret(settings)?, backends.clock.clone()),
         clock: backends.clock.clone(),
-    }))
+    })
+    .with_bytes_from(bytes_from))
 }
 
-pub fn worker(settings: &Settings, backends: &Backends, media: &Media) -> Worker {
+pub fn worker(settings: &Settings, backends: &Backends, media: &Media) -> anyhow::Result<Worker> {
     let (jobs, keep) = (&settings.jobs, &settings.retention);
+    let store = Arc::new(backends.store()?.clone());
     let ports = WorkerPorts {
-        jobs: Arc::new(backends.store.clone()),
-        catalog: Arc::new(backends.store.clone()),
-        events: Arc::new(backends.store.clone()),
-        blobs: backends.blobs.clone(),
+        jobs: store.clone(),
+        catalog: store.clone(),
+        events: store,
+        blobs: backends.blobs()?.clone(),
         fetcher: media.fetcher.clone(),
         bus: backends.bus.clone(),
         clock: backends.clock.clone(),
@@ -244,5 +251,5 @@ pub fn worker(settings: &Settings, backends: &Backends, media: &Media) -> Worker
         dead_sessions_kept: keep.sessions,
         ..SweepSettings::default()
     };
-    Worker::new(ports, WorkerSettings { engine, work_dir: backends.work_dir.clone(), sweep })
+    Ok(Worker::new(ports, WorkerSettings { engine, work_dir: backends.work_dir.clone(), sweep }))
 }

@@ -4,7 +4,7 @@
 use std::{net::TcpListener, process::ExitCode, time::Duration};
 
 use songkeep_config::{Settings, Values};
-use songkeep_domain::{Clock as _, NodeRole, SystemClock, blob::BlobStore as _, job::JobStore as _};
+use songkeep_domain::{Clock as _, NodeRole, SystemClock, job::JobStore as _};
 use songkeep_media::tools::ToolState;
 
 use crate::{backends, data_dir::DataDir, services};
@@ -39,7 +39,7 @@ pub async fn run() -> anyhow::Result<ExitCode> {
         Ok(settings) => settings,
         Err(error) => {
             for problem in error.problems {
-                report.bad(&problem, "Correct this setting; docs/configuration.md lists all of them.");
+                report.bad(&problem, &remedy(&problem));
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -49,7 +49,8 @@ pub async fn run() -> anyhow::Result<ExitCode> {
         let serving = data.lock().is_err();
         check_disk(&settings, &mut report);
         check_database(&settings, &data, &mut report).await;
-        check_blobs(&data, &mut report).await;
+        check_blobs(&settings, &data, &mut report).await;
+        check_redis(&settings, &mut report).await;
         check_ports(&settings, serving, &mut report);
     } else {
         report.bad(
@@ -60,6 +61,18 @@ pub async fn run() -> anyhow::Result<ExitCode> {
     check_tools(&settings, &mut report).await;
     println!("{}", if report.failed { "Something is missing; see BAD above." } else { "All is well." });
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What to do about a setting that cannot be read.
+fn remedy(problem: &str) -> String {
+    if problem.contains("_FILE: cannot read") {
+        let account = rustix::process::geteuid().as_raw();
+        return format!(
+            "The file must be there and readable for the account that Songkeep runs as: \
+             sudo chown {account} FILE && sudo chmod 400 FILE."
+        );
+    }
+    "Correct this setting; docs/configuration.md lists all of them.".to_owned()
 }
 
 fn check_settings(settings: &Settings, report: &mut Report) {
@@ -137,18 +150,34 @@ async fn check_database(settings: &Settings, data: &DataDir, report: &mut Report
     store.close().await;
 }
 
-async fn check_blobs(data: &DataDir, report: &mut Report) {
-    let opened = songkeep_blob::FileBlobs::open(&data.blobs());
-    let checked = match &opened {
+async fn check_blobs(settings: &Settings, data: &DataDir, report: &mut Report) {
+    let checked = match backends::open_blobs(settings, data) {
         Ok(blobs) => blobs.check().await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(format!("{error:#}")),
     };
-    match checked {
-        Ok(()) => report.good("folder for audio"),
-        Err(error) => report.bad(
+    match (checked, &settings.s3) {
+        (Ok(()), None) => report.good("folder for audio"),
+        (Ok(()), Some(_)) => report.good("S3"),
+        (Err(error), None) => report.bad(
             &format!("The folder {} cannot be used: {error}", data.blobs().display()),
             "It must be writable for the user who runs Songkeep.",
         ),
+        (Err(error), Some(s3)) => report.bad(
+            &format!("The S3 service at {} cannot be used: {error}", s3.endpoint),
+            "Check S3_ENDPOINT, the keys, and that the bucket exists or may be made.",
+        ),
+    }
+}
+
+async fn check_redis(settings: &Settings, report: &mut Report) {
+    if settings.redis_url.is_none() {
+        return;
+    }
+    match backends::check_bus(settings).await {
+        Ok(()) => report.good("Redis"),
+        Err(error) => {
+            report.bad(&format!("Redis cannot be used: {error:#}"), "Check REDIS_URL, and that it runs.")
+        }
     }
 }
 

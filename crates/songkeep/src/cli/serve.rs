@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     backends::{self, Backends},
-    data_dir::DataDir,
+    data_dir::{DataDir, DataDirLock},
     node::{Node, Overrides},
 };
 
@@ -40,20 +40,21 @@ impl Serve {
             tracing::warn!("{name} is set and means nothing to this version");
         }
         let metrics = Metrics::install(env!("CARGO_PKG_VERSION"))?;
-        let data = DataDir::open(&settings.data_dir)?;
-        let _lock = data.lock()?;
+        let (data, _lock) = open_data_dir(&settings, &roles)?;
         if all_in_one {
             settings.ensure_secrets()?;
         }
-        let backends = Backends::open(&settings, &data).await?;
-        if all_in_one {
-            backends::migrate(&backends.store, &settings, &data).await?;
-            // The lock says that nobody else works on this database: what was running died with its process.
-            backends.store.forfeit_leases().await?;
-        } else {
-            backends.store.check_schema().await?;
+        let backends = Backends::open(&settings, &roles, &data).await?;
+        match &backends.store {
+            Some(store) if settings.database_url.is_none() => {
+                backends::migrate(store, &settings, &data).await?;
+                // The lock says that nobody else works on this database: what was running died with its process.
+                store.forfeit_leases().await?;
+            }
+            Some(store) => store.check_schema().await?,
+            None => {}
         }
-        let store = backends.store.clone();
+        let kept = backends.clone();
         let overrides = Overrides { metrics: Some(metrics), ..Overrides::default() };
         let node = Node::start(&settings, &roles, backends, overrides).await?;
         let setup_link = node.setup_link().await?;
@@ -61,9 +62,26 @@ impl Serve {
         wait_for_signal().await?;
         tracing::info!("stopping: running requests and imports may finish");
         node.stop().await;
-        store.close().await;
+        kept.close().await;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The data folder, locked when this process keeps the database or audio in it.
+fn open_data_dir(settings: &Settings, roles: &[NodeRole]) -> anyhow::Result<(DataDir, Option<DataDirLock>)> {
+    if settings.database_url.is_none() || settings.s3.is_none() {
+        let all = NodeRole::ALL.iter().all(|role| roles.contains(role));
+        if all {
+            let data = DataDir::open(&settings.data_dir)?;
+            let lock = data.lock()?;
+            return Ok((data, Some(lock)));
+        }
+    }
+    // Tools and the files of running jobs, which several processes may share.
+    let needs_folder = roles.iter().any(|role| matches!(role, NodeRole::Search | NodeRole::Worker));
+    let data =
+        if needs_folder { DataDir::open(&settings.data_dir)? } else { DataDir::unused(&settings.data_dir) };
+    Ok((data, None))
 }
 
 /// Says where Songkeep is and what to do next, on standard output.
