@@ -7,7 +7,7 @@ BUILD_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/songkeep-build
 CARGO_DENY_VERSION := 0.20.2
 export SONGKEEP_TEST_TOOLS_DIR ?= $(CURDIR)/target/test-tools
 
-.PHONY: help run build test test-deps lint deny gen bench fake-youtube
+.PHONY: help run build test test-deps lint deny gen bench fake-youtube image image-check
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,3 +46,9 @@ bench: ## Measure; prints tables beside nginx and others (see docs/performance.m
 
 fake-youtube: ## Start a YouTube stand-in for trying Songkeep offline
 	$(CARGO) run --locked -p songkeep-testkit --bin fake-youtube -- --port 9090
+
+image: ## Build the container image with docker, podman or buildah
+	@scripts/image.sh
+
+image-check: test-deps ## Build the image without any registry and try its services together (root, buildah)
+	@scripts/image-check.sh

@@ -150,7 +150,10 @@ async fn the_stream_ends_with_the_access_token_and_another_goes_on() {
         let start = events.hello().await;
         assert_eq!(events.next().await, None);
         let lived = opened.elapsed();
-        assert!(lived > Duration::from_millis(1_500) && lived < Duration::from_secs(5), "{topology:?}: {lived:?}");
+        assert!(
+            lived > Duration::from_millis(1_500) && lived < Duration::from_secs(5),
+            "{topology:?}: {lived:?}"
+        );
         let refused = app.call(Method::GET, "/events").bearer_auth(&short).send().await.unwrap();
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 

@@ -138,7 +138,7 @@ in_both_topologies! {
         }
         assert!(ada.library().await.is_empty());
         leaves_nothing_behind(&app).await;
-        assert_eq!(app.backends.blobs.list().count().await, 0, "nothing was stored");
+        assert_eq!(app.backends.blobs().unwrap().list().count().await, 0, "nothing was stored");
 
         app.youtube.set_throttle(None);
         for job in &jobs {

@@ -3,7 +3,7 @@
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,7 @@ use songkeep_domain::{
     NodeRole,
     mail::{Mail, MailError, Mailer},
 };
+use songkeep_telemetry::Metrics;
 use songkeep_testkit::fake_youtube::{Catalog, FakeYouTube};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -31,25 +32,34 @@ pub enum Topology {
     Cluster,
 }
 
-/// Declares one test for each topology.
+/// Declares one test for each topology. The body gets the application, or the topology to start it in.
 #[macro_export]
 macro_rules! in_both_topologies {
     ($(#[$meta:meta])* async fn $name:ident($app:ident: App) $body:block) => {
+        $crate::in_both_topologies! {
+            $(#[$meta])*
+            async fn $name(topology: Topology) {
+                let $app = App::start(topology).await;
+                $body
+            }
+        }
+    };
+    ($(#[$meta:meta])* async fn $name:ident($topology:ident: Topology) $body:block) => {
         mod $name {
             use super::*;
 
-            async fn scenario($app: App) $body
+            async fn scenario($topology: $crate::kit::Topology) $body
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn all_in_one() {
-                scenario(App::start($crate::kit::Topology::AllInOne).await).await;
+                scenario($crate::kit::Topology::AllInOne).await;
             }
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn cluster() {
-                scenario(App::start($crate::kit::Topology::Cluster).await).await;
+                scenario($crate::kit::Topology::Cluster).await;
             }
         }
     };
@@ -76,8 +86,17 @@ pub struct App {
     pub outbox: Arc<Outbox>,
     pub client: reqwest::Client,
     pub backends: Backends,
-    nodes: Vec<Node>,
+    /// As all nodes have them, with the secrets.
+    pub settings: Settings,
+    /// With the one role of each; None for all of them in one.
+    nodes: Vec<(Option<NodeRole>, Node)>,
     _data: TempDir,
+}
+
+/// What this process has counted: the metrics of all nodes of all tests in it.
+fn metrics() -> Metrics {
+    static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::install("test").unwrap());
+    METRICS.clone()
 }
 
 /// Where the tests' tools are; made by `make test`, or by the first test that needs them.
@@ -95,26 +114,34 @@ impl App {
 
     /// `extra` settings come on top of the tests' own.
     pub async fn start_with(topology: Topology, extra: &[(&str, &str)]) -> Self {
+        Self::start_after(topology, extra, async |_| ()).await
+    }
+
+    /// `before` prepares what is kept, while no node is there yet.
+    pub async fn start_after(
+        topology: Topology,
+        extra: &[(&str, &str)],
+        before: impl AsyncFnOnce(&Backends),
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let youtube = FakeYouTube::start(Catalog::tiny().await.unwrap()).await.unwrap();
         let settings = settings(&data, &youtube, extra);
         let dir = DataDir::open(&settings.data_dir).unwrap();
-        let mut backends = Backends::open(&settings, &dir).await.unwrap();
-        backends::migrate(&backends.store, &settings, &dir).await.unwrap();
+        let mut backends = Backends::open(&settings, &NodeRole::ALL, &dir).await.unwrap();
+        backends::migrate(backends.store().unwrap(), &settings, &dir).await.unwrap();
         let outbox = Arc::new(Outbox::default());
         backends.mailer = outbox.clone();
+        before(&backends).await;
         let nodes = match topology {
             Topology::AllInOne => {
-                vec![
-                    Node::start(&settings, &NodeRole::ALL, backends.clone(), Overrides::default())
-                        .await
-                        .unwrap(),
-                ]
+                let overrides = Overrides { metrics: Some(metrics()), ..Overrides::default() };
+                let node = Node::start(&settings, &NodeRole::ALL, backends.clone(), overrides).await;
+                vec![(None, node.unwrap())]
             }
             Topology::Cluster => cluster(&settings, &backends).await,
         };
         let address = |pick: fn(&Node) -> Option<std::net::SocketAddr>| {
-            let addr = nodes.iter().find_map(pick).expect("one node has this listener");
+            let addr = nodes.iter().find_map(|(_, node)| pick(node)).expect("one node has this listener");
             format!("http://{addr}")
         };
         Self {
@@ -125,15 +152,54 @@ impl App {
             outbox,
             client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap(),
             backends,
+            settings,
             nodes,
             _data: data,
         }
     }
 
+    /// The link that makes the first administrator, as `serve` prints it.
+    pub async fn setup_link(&self) -> String {
+        for (_, node) in &self.nodes {
+            if let Some(link) = node.setup_link().await.unwrap() {
+                return link;
+            }
+        }
+        panic!("no node has a set-up link");
+    }
+
     pub async fn stop(self) {
-        for node in self.nodes {
+        for (_, node) in self.nodes {
             node.stop().await;
         }
+    }
+
+    /// Ends the node of one role of a cluster.
+    pub async fn stop_role(&mut self, role: NodeRole) {
+        let at = self.nodes.iter().position(|(its, _)| *its == Some(role)).expect("a cluster has each role");
+        self.nodes.remove(at).1.stop().await;
+    }
+
+    /// The internal listeners, with the one role behind each; None for all of them.
+    pub fn internal(&self) -> Vec<(Option<NodeRole>, String)> {
+        let nodes = self.nodes.iter();
+        nodes.map(|(role, node)| (*role, format!("http://{}", node.internal_addr))).collect()
+    }
+
+    /// The internal listener that serves the methods of a role.
+    pub fn internal_of(&self, role: NodeRole) -> String {
+        let found = self.internal().into_iter().find(|(its, _)| its.is_none_or(|its| its == role));
+        found.expect("each role runs somewhere").1
+    }
+
+    /// Who makes the first administrator's account by the printed link, signed in.
+    pub async fn administrator(&self, email: &str) -> Listener<'_> {
+        let link = self.setup_link().await;
+        let token = link.rsplit("token=").next().expect("the link carries a token");
+        let account = json!({ "token": token, "email": email, "password": "correct horse" });
+        let answer = self.call(Method::POST, "/auth/setup").json(&account).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        self.sign_in(email).await
     }
 
     /// A call of the gateway; `path` starts with `/`.
@@ -206,7 +272,7 @@ fn settings(data: &TempDir, youtube: &FakeYouTube, extra: &[(&str, &str)]) -> Se
 }
 
 /// Every role alone, over one database, one blob folder, one bus and one set of secrets.
-async fn cluster(settings: &Settings, backends: &Backends) -> Vec<Node> {
+async fn cluster(settings: &Settings, backends: &Backends) -> Vec<(Option<NodeRole>, Node)> {
     let mut settings = settings.clone();
     let mut nodes = Vec::new();
     let start = async |settings: &Settings, role: NodeRole| {
@@ -214,7 +280,7 @@ async fn cluster(settings: &Settings, backends: &Backends) -> Vec<Node> {
             settings,
             &[role],
             backends.clone(),
-            Overrides { split_for_test: true, ..Overrides::default() },
+            Overrides { split_for_test: true, metrics: Some(metrics()) },
         )
         .await
         .unwrap()
@@ -230,7 +296,7 @@ async fn cluster(settings: &Settings, backends: &Backends) -> Vec<Node> {
             NodeRole::Download => urls.download = url,
             _ => urls.admin = url,
         }
-        nodes.push(node);
+        nodes.push((Some(role), node));
     }
     let stream = start(&settings, NodeRole::Stream).await;
     let stream_addr = stream.stream_addr.expect("the role stream has its listener");
@@ -240,7 +306,12 @@ async fn cluster(settings: &Settings, backends: &Backends) -> Vec<Node> {
     settings.service_urls.gateway = gateway.gateway_addr.map(|addr| format!("http://{addr}"));
     let web = start(&settings, NodeRole::Web).await;
     let worker = start(&settings, NodeRole::Worker).await;
-    nodes.extend([stream, gateway, web, worker]);
+    nodes.extend([
+        (Some(NodeRole::Stream), stream),
+        (Some(NodeRole::Gateway), gateway),
+        (Some(NodeRole::Web), web),
+        (Some(NodeRole::Worker), worker),
+    ]);
     nodes
 }
 
