@@ -45,10 +45,8 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Calls that have one home, found in the text of product code.
-const CALLS: &[(&str, &[&str])] = &[
-    ("env::var", &["config", "testkit", "xtask"]),
-    ("process::Command", &["sandbox", "testkit", "xtask"]),
-];
+const CALLS: &[(&str, &[&str])] =
+    &[("env::var", &["config", "testkit", "xtask"]), ("process::Command", &["sandbox", "testkit", "xtask"])];
 
 pub fn check() -> anyhow::Result<()> {
     let metadata = MetadataCommand::new().no_deps().exec().context("cargo metadata")?;

@@ -27,7 +27,7 @@ async fn an_import_ends_as_a_song_in_the_library_with_its_bytes_stored() {
     assert_eq!(Some(song.id), job.song_id);
     assert_eq!(song.metadata.title, title_of(&source(1)));
     assert_eq!((song.audio.codec.as_str(), song.audio.duration_ms), ("opus", 215_000));
-    assert_eq!(world.blobs.keys(), [song.audio.storage_key.clone()]);
+    assert_eq!(world.blobs.keys(), std::slice::from_ref(&song.audio.storage_key));
     assert!(song.audio.storage_key.starts_with("audio/"));
     world.until_no_work_folder().await;
     worker.stop().await;

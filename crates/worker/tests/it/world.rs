@@ -101,7 +101,6 @@ pub struct World {
 
 /// A worker at work.
 pub struct Running {
-    pub worker: Worker,
     pub shutdown: CancellationToken,
     pub task: JoinHandle<std::io::Result<()>>,
 }
@@ -193,10 +192,10 @@ impl World {
         let worker = Worker::new(ports, settings);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn({
-            let (worker, shutdown) = (worker.clone(), shutdown.clone());
+            let shutdown = shutdown.clone();
             async move { worker.run(shutdown).await }
         });
-        Running { worker, shutdown, task }
+        Running { shutdown, task }
     }
 
     pub async fn sweeper(&self, settings: SweepSettings) -> Sweeper {
