@@ -44,7 +44,7 @@ bench: ## Measure; prints tables beside nginx and others (see docs/performance.m
 	$(CARGO) build --release --locked -p songkeep-auth --example hash_rate
 	python3 bench/run.py
 
-fake-youtube: ## Start a YouTube stand-in for trying Songkeep offline
+fake-youtube: ## Start a stand-in for YouTube, for trying Songkeep without it
 	$(CARGO) run --locked -p songkeep-testkit --bin fake-youtube -- --port 9090
 
 image: ## Build the container image with docker, podman or buildah
