@@ -123,7 +123,8 @@ async fn a_bus_that_closes_tells_all_and_leaves_the_readers_of_wake_ups() {
     leaves.close().await;
     assert_eq!(consumers(&mut client).await.len(), 1);
     let last = some_news();
-    stays.publish(last.clone()).await.unwrap();
+    // By another, so that it comes the same way as what was told before it.
+    connected(&server, bystander()).await.publish(last.clone()).await.unwrap();
     assert_eq!(news_before(&mut at_stays, &last).await, notices);
     leaves.check().await.unwrap_err();
     leaves.publish(last.clone()).await.unwrap_err();
