@@ -348,7 +348,21 @@ fn capabilities(screen: Screen) -> Capabilities {
     capabilities
 }
 
+/// How often chromedriver may find its port taken: it takes a free one of IPv6, and the same of IPv4 may
+/// belong to somebody.
+const PORT_TRIES: usize = 10;
+
 fn start_driver() -> anyhow::Result<(Child, u16)> {
+    for _ in 1..PORT_TRIES {
+        match try_start_driver() {
+            Err(error) if error.to_string().contains("port not available") => {}
+            result => return result,
+        }
+    }
+    try_start_driver()
+}
+
+fn try_start_driver() -> anyhow::Result<(Child, u16)> {
     let mut watchdog = Command::new("sh")
         .args(["-c", SCRIPT])
         .stdin(Stdio::piped())
