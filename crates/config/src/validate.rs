@@ -20,8 +20,7 @@ impl Settings {
     /// Names each setting that is missing, too weak or contradictory.
     pub fn validate(&self, roles: &[NodeRole], split_for_test: bool) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        let all = NodeRole::ALL.iter().all(|role| roles.contains(role));
-        if !all {
+        if !NodeRole::are_all(roles) {
             self.check_split(roles, split_for_test, &mut problems);
         }
         if self.strict {
@@ -39,20 +38,21 @@ impl Settings {
 
     fn check_split(&self, roles: &[NodeRole], split_for_test: bool, problems: &mut Vec<String>) {
         let has = |wanted: &[NodeRole]| roles.iter().any(|role| wanted.contains(role));
-        use NodeRole::{Admin, Auth, Catalog, Download, Gateway, Search, Stream, Web, Worker};
+        use NodeRole::{Admin, Auth, Catalog, Download, Gateway, Search, Stream, Web};
         if !split_for_test {
-            let missing = |problems: &mut Vec<String>, needed: bool, name: &str, why: &str| {
-                if needed {
+            let any = |uses: fn(NodeRole) -> bool| roles.iter().copied().any(uses);
+            let shared = [
+                (any(NodeRole::uses_store), self.database_url.is_some(), "DATABASE_URL", "the database"),
+                (any(NodeRole::uses_audio), self.s3.is_some(), "S3_ENDPOINT", "audio"),
+                (any(NodeRole::uses_bus), self.redis_url.is_some(), "REDIS_URL", "news and rate limits"),
+            ];
+            for (needed, is_set, name, what) in shared {
+                if needed && !is_set {
                     problems.push(format!(
-                        "{name} must be set: {why} cannot be shared between processes otherwise"
+                        "{name} must be set: {what} cannot be shared between processes otherwise"
                     ));
                 }
-            };
-            let store = has(&[Auth, Catalog, Download, Stream, Admin, Worker]);
-            missing(problems, store && self.database_url.is_none(), "DATABASE_URL", "the database");
-            missing(problems, has(&[Stream, Worker]) && self.s3.is_none(), "S3_ENDPOINT", "audio");
-            let bus = has(&[Gateway, Auth, Catalog, Download, Admin, Worker, Stream]);
-            missing(problems, bus && self.redis_url.is_none(), "REDIS_URL", "news and rate limits");
+            }
         }
         if self.jwt_secret.is_none() && has(&[Auth, Gateway]) {
             problems.push("JWT_SECRET must be set, to the same value for auth and gateway".to_owned());
@@ -109,7 +109,7 @@ impl Settings {
     }
 
     fn check_s3(&self, roles: &[NodeRole], problems: &mut Vec<String>) {
-        let uses_audio = roles.iter().any(|role| matches!(role, NodeRole::Stream | NodeRole::Worker));
+        let uses_audio = roles.iter().any(|role| role.uses_audio());
         if let (true, Some(s3)) = (uses_audio, &self.s3) {
             for (name, secret) in [("S3_ACCESS_KEY", &s3.access_key), ("S3_SECRET_KEY", &s3.secret_key)] {
                 if secret.is_none() {

@@ -32,6 +32,39 @@ impl NodeRole {
         Self::Worker,
     ];
 
+    /// Whether these are all roles: a process that needs nobody else.
+    #[must_use]
+    pub fn are_all(roles: &[Self]) -> bool {
+        Self::ALL.iter().all(|role| roles.contains(role))
+    }
+
+    /// Whether it reads or writes the database.
+    #[must_use]
+    pub const fn uses_store(self) -> bool {
+        matches!(
+            self,
+            Self::Stream | Self::Auth | Self::Catalog | Self::Download | Self::Admin | Self::Worker
+        )
+    }
+
+    /// Whether it reads or writes stored audio.
+    #[must_use]
+    pub const fn uses_audio(self) -> bool {
+        matches!(self, Self::Stream | Self::Worker)
+    }
+
+    /// Whether it hears or tells news, or counts rate limits.
+    #[must_use]
+    pub const fn uses_bus(self) -> bool {
+        self.uses_store() || matches!(self, Self::Gateway)
+    }
+
+    /// Whether it goes out to sources, by the managed tools or beside them.
+    #[must_use]
+    pub const fn uses_sources(self) -> bool {
+        matches!(self, Self::Search | Self::Worker)
+    }
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -35,15 +35,11 @@ pub struct Backends {
 impl Backends {
     /// Opens what a process with these roles needs.
     pub async fn open(settings: &Settings, roles: &[NodeRole], data: &DataDir) -> anyhow::Result<Self> {
-        use NodeRole::{Admin, Auth, Catalog, Download, Stream, Worker};
-        let has = |wanted: &[NodeRole]| wanted.iter().any(|role| roles.contains(role));
+        let any = |uses: fn(NodeRole) -> bool| roles.iter().copied().any(uses);
         let Buses { bus, hook, redis } = Buses::open(settings, roles)?;
-        let store = if has(&[Admin, Auth, Catalog, Download, Stream, Worker]) {
-            Some(open_store(settings, data, hook).await?)
-        } else {
-            None
-        };
-        let blobs = if has(&[Stream, Worker]) { Some(open_blobs(settings, data)?) } else { None };
+        let store =
+            if any(NodeRole::uses_store) { Some(open_store(settings, data, hook).await?) } else { None };
+        let blobs = if any(NodeRole::uses_audio) { Some(open_blobs(settings, data)?) } else { None };
         Ok(Self {
             store,
             blobs,
@@ -130,8 +126,6 @@ pub fn open_blobs(settings: &Settings, data: &DataDir) -> anyhow::Result<Arc<dyn
         return Ok(Arc::new(blobs));
     }
     let folder = data.blobs();
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let blobs = FileBlobs::open(&folder)
         .with_context(|| format!("the folder {} cannot be used", folder.display()))?;
     Ok(Arc::new(blobs))

@@ -184,8 +184,8 @@ impl Node {
             .internal_service_secret
             .as_ref()
             .map(|secret| Arc::new(ServiceTokens::new(secret, backends.clock.clone())));
-        let needs_media = roles.iter().any(|role| matches!(role, NodeRole::Search | NodeRole::Worker));
-        let media = if needs_media { Some(services::media(settings)?) } else { None };
+        let goes_out = roles.iter().any(|role| role.uses_sources());
+        let media = if goes_out { Some(services::media(settings)?) } else { None };
         let auth = if roles.contains(&NodeRole::Auth) {
             let (mailer, clock) = (backends.mailer.clone(), backends.clock.clone());
             Some(Arc::new(services::auth(settings, backends.store()?, mailer, clock)?))
@@ -286,24 +286,16 @@ fn dependencies(
     media: Option<&Media>,
     worker: Option<songkeep_worker::Worker>,
 ) -> anyhow::Result<Dependencies> {
-    use NodeRole::{Auth, Gateway, Web};
-    let has = |wanted: &[NodeRole]| wanted.iter().any(|role| roles.contains(role));
-    let mut needed = Vec::new();
-    if has(&[Gateway]) {
-        needed.push(Auth);
-    }
-    if has(&[Web]) {
-        needed.push(Gateway);
-    }
-    let services = needed
+    // Without these, a process of the first role can answer nothing.
+    let services = [(NodeRole::Gateway, NodeRole::Auth), (NodeRole::Web, NodeRole::Gateway)]
         .into_iter()
-        .filter(|role| !roles.contains(role))
-        .filter_map(|role| Some((role, settings.service_urls.of(role)?.to_owned())))
+        .filter(|(caller, service)| roles.contains(caller) && !roles.contains(service))
+        .filter_map(|(_, service)| Some((service, settings.service_urls.of(service)?.to_owned())))
         .collect();
     Ok(Dependencies {
         store: backends.store.clone(),
         blobs: backends.blobs.clone(),
-        bus: (backends.store.is_some() || has(&[Gateway])).then(|| backends.bus.clone()),
+        bus: roles.iter().any(|role| role.uses_bus()).then(|| backends.bus.clone()),
         tools: media.filter(|_| worker.is_some()).map(|media| media.tools.clone()),
         worker,
         services,
@@ -338,7 +330,7 @@ fn give_memory_back() {
 
 /// What the internal listener calls this process.
 fn process_name(roles: &[NodeRole]) -> String {
-    if NodeRole::ALL.iter().all(|role| roles.contains(role)) {
+    if NodeRole::are_all(roles) {
         return "songkeep".to_owned();
     }
     roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join("+")

@@ -84,7 +84,7 @@ fn jwt_secret(settings: &Settings) -> anyhow::Result<SecretString> {
 }
 
 /// The secret between services.
-pub fn internal_secret(settings: &Settings) -> anyhow::Result<SecretString> {
+fn internal_secret(settings: &Settings) -> anyhow::Result<SecretString> {
     settings.internal_service_secret.clone().context("INTERNAL_SERVICE_SECRET must be set")
 }
 

@@ -27,7 +27,6 @@ impl Serve {
         let values = Values::load()?;
         let mut settings = Settings::from_values(&values)?;
         let roles = if self.roles.is_empty() { NodeRole::ALL.to_vec() } else { self.roles };
-        let all_in_one = NodeRole::ALL.iter().all(|role| roles.contains(role));
         init_logs(
             &settings.log_level,
             match settings.log_format {
@@ -41,7 +40,7 @@ impl Serve {
         }
         let metrics = Metrics::install(env!("CARGO_PKG_VERSION"))?;
         let (data, _lock) = open_data_dir(&settings, &roles)?;
-        if all_in_one {
+        if NodeRole::are_all(&roles) {
             settings.ensure_secrets()?;
         }
         let backends = Backends::open(&settings, &roles, &data).await?;
@@ -69,18 +68,17 @@ impl Serve {
 
 /// The data folder, locked when this process keeps the database or audio in it.
 fn open_data_dir(settings: &Settings, roles: &[NodeRole]) -> anyhow::Result<(DataDir, Option<DataDirLock>)> {
-    if settings.database_url.is_none() || settings.s3.is_none() {
-        let all = NodeRole::ALL.iter().all(|role| roles.contains(role));
-        if all {
-            let data = DataDir::open(&settings.data_dir)?;
-            let lock = data.lock()?;
-            return Ok((data, Some(lock)));
-        }
+    if NodeRole::are_all(roles) && (settings.database_url.is_none() || settings.s3.is_none()) {
+        let data = DataDir::open(&settings.data_dir)?;
+        let lock = data.lock()?;
+        return Ok((data, Some(lock)));
     }
     // Tools and the files of running jobs, which several processes may share.
-    let needs_folder = roles.iter().any(|role| matches!(role, NodeRole::Search | NodeRole::Worker));
-    let data =
-        if needs_folder { DataDir::open(&settings.data_dir)? } else { DataDir::unused(&settings.data_dir) };
+    let data = if roles.iter().any(|role| role.uses_sources()) {
+        DataDir::open(&settings.data_dir)?
+    } else {
+        DataDir::unused(&settings.data_dir)
+    };
     Ok((data, None))
 }
 
