@@ -155,6 +155,22 @@ impl fmt::Display for SourceRef {
     }
 }
 
+/// `RickAstley` as `Rick Astley`: channels of record companies write names in one word
+/// (`RickAstleyVEVO`). Names in capitals stay as they are.
+#[must_use]
+pub fn spaced_name(joined: &str) -> String {
+    let mut spaced = String::with_capacity(joined.len() + 4);
+    let mut after_lower = false;
+    for c in joined.chars() {
+        if c.is_uppercase() && after_lower {
+            spaced.push(' ');
+        }
+        after_lower = c.is_lowercase();
+        spaced.push(c);
+    }
+    spaced
+}
+
 fn is_youtube_id(id: &str) -> bool {
     id.len() == 11 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }

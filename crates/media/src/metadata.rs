@@ -8,7 +8,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-use songkeep_domain::song::SongMetadata;
+use songkeep_domain::{song::SongMetadata, source::spaced_name};
 use unicode_normalization::UnicodeNormalization;
 
 pub(crate) use provided::Provided;
@@ -185,18 +185,4 @@ const PUBLISHER_WORDS: &[&str] = &[
 fn strip_suffix_ignoring_case<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
     let at = text.len().checked_sub(suffix.len())?;
     (text.is_char_boundary(at) && text[at..].eq_ignore_ascii_case(suffix)).then(|| &text[..at])
-}
-
-/// `RickAstley` as `Rick Astley`; names in capitals stay as they are.
-fn spaced_name(joined: &str) -> String {
-    let mut spaced = String::with_capacity(joined.len() + 4);
-    let mut after_lower = false;
-    for c in joined.chars() {
-        if c.is_uppercase() && after_lower {
-            spaced.push(' ');
-        }
-        after_lower = c.is_lowercase();
-        spaced.push(c);
-    }
-    spaced
 }

@@ -4,7 +4,10 @@
 use std::collections::HashSet;
 
 use songkeep_api::search::RankedHit;
-use songkeep_domain::media::{HitKind, SourceHit};
+use songkeep_domain::{
+    media::{HitKind, SourceHit},
+    source::spaced_name,
+};
 
 use crate::{
     text::{as_f64, fold, joined_similarity, weight, word_similarity, words},
@@ -418,28 +421,14 @@ fn artist_names(hit: &SourceHit) -> String {
     let channel = channel.strip_suffix("- Topic").unwrap_or(channel);
     let mut names: Vec<String> = Vec::new();
     for name in hit.artists.iter().map(String::as_str).chain([channel]) {
-        let folded = fold(&spaced_name(name));
+        // `RickAstleyVEVO` is Rick Astley.
+        let folded = fold(&name.strip_suffix("VEVO").map_or_else(|| name.to_owned(), spaced_name));
         let name = folded.strip_suffix(" official").or(folded.strip_suffix(" channel")).unwrap_or(&folded);
         if !name.is_empty() && !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }
     }
     names.join(" ")
-}
-
-/// `RickAstleyVEVO` as `Rick Astley`; other names as they are.
-fn spaced_name(name: &str) -> String {
-    let Some(joined) = name.strip_suffix("VEVO") else { return name.to_owned() };
-    let mut spaced = String::with_capacity(joined.len() + 4);
-    let mut after_lower = false;
-    for c in joined.chars() {
-        if c.is_uppercase() && after_lower {
-            spaced.push(' ');
-        }
-        after_lower = c.is_lowercase();
-        spaced.push(c);
-    }
-    spaced
 }
 
 /// The text outside of brackets, and what stands in each of them.

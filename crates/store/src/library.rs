@@ -70,6 +70,23 @@ impl Folded {
     }
 }
 
+/// The account, the song, the owner's own words, and what the entry is sorted and found by: values of
+/// the first nine columns.
+fn words_of_entry(user: UserId, song: SongId, own: OwnWords, entry: &LibrarySong) -> [Value; 9] {
+    let folded = Folded::of(entry);
+    [
+        user.0.into(),
+        song.0.into(),
+        own.title.into(),
+        own.artist.into(),
+        own.album.into(),
+        folded.title.into(),
+        folded.artist.into(),
+        folded.album.into(),
+        folded.search.into(),
+    ]
+}
+
 pub fn library_song(row: &QueryResult) -> StoreResult<LibrarySong> {
     let song = rows::song(row)?;
     let row = Row::new("library_entries", row);
@@ -94,24 +111,14 @@ impl Tx<'_> {
         self.run("UPDATE songs SET orphaned_at = NULL WHERE id = $1", [song.id.0.into()]).await?;
         let own = OwnWords::from_hints(song, hints);
         let entry = own.clone().over(song.clone(), now);
-        let folded = Folded::of(&entry);
         let insert = "INSERT INTO library_entries (user_id, song_id, title, artist, album, sort_title, sort_artist, \
                       sort_album, search_text, duration_ms, added_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (user_id, song_id) DO NOTHING";
-        let values: [Value; 11] = [
-            user.0.into(),
-            song.id.0.into(),
-            own.title.into(),
-            own.artist.into(),
-            own.album.into(),
-            folded.title.into(),
-            folded.artist.into(),
-            folded.album.into(),
-            folded.search.into(),
-            i64::try_from(song.audio.duration_ms).unwrap_or(i64::MAX).into(),
-            now.as_micros().into(),
-        ];
-        if self.run(insert, values).await? == 0 {
+        let duration_ms = i64::try_from(song.audio.duration_ms).unwrap_or(i64::MAX);
+        let values = words_of_entry(user, song.id, own, &entry);
+        if self.run(insert, values.into_iter().chain([duration_ms.into(), now.as_micros().into()])).await?
+            == 0
+        {
             return Ok(false);
         }
         self.run("UPDATE users SET song_count = song_count + 1 WHERE id = $1", [user.0.into()]).await?;
@@ -144,21 +151,9 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> StoreResult<LibrarySong> {
         let entry = own.clone().over(song, added_at);
-        let folded = Folded::of(&entry);
         let update = "UPDATE library_entries SET title = $3, artist = $4, album = $5, sort_title = $6, \
                       sort_artist = $7, sort_album = $8, search_text = $9 WHERE user_id = $1 AND song_id = $2";
-        let values: [Value; 9] = [
-            user.0.into(),
-            entry.song.id.0.into(),
-            own.title.into(),
-            own.artist.into(),
-            own.album.into(),
-            folded.title.into(),
-            folded.artist.into(),
-            folded.album.into(),
-            folded.search.into(),
-        ];
-        self.run(update, values).await?;
+        self.run(update, words_of_entry(user, entry.song.id, own, &entry)).await?;
         self.add_library_event(user, LibraryChange::Updated, entry.song.id, Some(entry.clone()), now).await?;
         Ok(entry)
     }

@@ -78,20 +78,8 @@ impl<S: UserStore + JobStore> World<S> {
         let claimed = self.store.claim_job("a-test", Duration::from_secs(60)).await.expect("a claim");
         let claimed = claimed.expect("the job just added");
         let sha256 = format!("{:0<64}", hex(source_id));
-        let song = NewSong {
-            id: SongId::new(),
-            metadata: SongMetadata { title: title.to_owned(), ..SongMetadata::default() },
-            audio: StoredAudio {
-                container: Container::Mp4,
-                codec: "opus".to_owned(),
-                bitrate_kbps: 128,
-                duration_ms: 200_000,
-                storage_key: format!("audio/{}/{sha256}.mp4", &sha256[..2]),
-                sha256,
-                size_bytes: 3_000_000,
-            },
-        };
-        match self.store.publish_import(&claimed.claim, song).await.expect("a publication") {
+        match self.store.publish_import(&claimed.claim, new_song(title, sha256)).await.expect("a publication")
+        {
             Published::Done { song_id } => song_id,
             Published::Lost => panic!("nobody else has the job"),
         }
@@ -124,4 +112,22 @@ pub fn nobody() -> CallContext {
 #[must_use]
 pub fn source(id: &str) -> SourceRef {
     SourceRef::new(SourceProvider::Youtube, id).expect("an id of eleven characters")
+}
+
+/// A song of 200 s in Opus, as a worker hands it over; `sha256` is its object's, of at least two characters.
+#[must_use]
+pub fn new_song(title: &str, sha256: String) -> NewSong {
+    NewSong {
+        id: SongId::new(),
+        metadata: SongMetadata { title: title.to_owned(), ..SongMetadata::default() },
+        audio: StoredAudio {
+            container: Container::Mp4,
+            codec: "opus".to_owned(),
+            bitrate_kbps: 128,
+            duration_ms: 200_000,
+            storage_key: format!("audio/{}/{sha256}.mp4", &sha256[..2]),
+            sha256,
+            size_bytes: 3_000_000,
+        },
+    }
 }

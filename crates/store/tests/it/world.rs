@@ -17,11 +17,11 @@ use songkeep_domain::{
     event::{Event, EventBody, EventStore as _, EventsAfter},
     job::{ClaimedJob, ImportHints, Job, JobStore as _, NewImport, Published},
     session::{NewRefreshToken, NewSession, SessionStore as _},
-    song::{Container, NewSong, SongMetadata, StoredAudio},
+    song::NewSong,
     user::{NewOneTimeToken, NewUser, TokenHash, TokenPurpose, UserStore as _},
 };
 use songkeep_store::Store;
-use songkeep_testkit::postgres::fresh_database;
+use songkeep_testkit::{postgres::fresh_database, world::new_song};
 use tempfile::TempDir;
 
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -238,19 +238,7 @@ pub fn wish(user: UserId, source: &SourceRef) -> NewImport {
 
 pub fn song(source: &SourceRef, title: &str) -> NewSong {
     let sha256: String = format!("{source}").bytes().map(|byte| format!("{byte:02x}")).collect();
-    NewSong {
-        id: SongId::new(),
-        metadata: SongMetadata { title: title.to_owned(), ..SongMetadata::default() },
-        audio: StoredAudio {
-            container: Container::Mp4,
-            codec: "opus".to_owned(),
-            bitrate_kbps: 128,
-            duration_ms: 200_000,
-            storage_key: format!("audio/{}/{sha256}.mp4", &sha256[..2]),
-            sha256,
-            size_bytes: 3_000_000,
-        },
-    }
+    new_song(title, sha256)
 }
 
 pub fn done(published: Published) -> SongId {

@@ -9,11 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
-use futures::{StreamExt as _, stream::BoxStream};
+use songkeep_bus::LocalBus;
 use songkeep_domain::{
     Clock, EmailAddress, JobId, SongId, SourceProvider, SourceRef, SystemClock, Timestamp, UserId, UserRole,
-    bus::{Bus, BusError, CommitHook, Notice, RateDecision, RateRule},
     job::{Enqueued, ImportHints, Job, JobStatus, JobStore as _, NewImport, Published},
     library::{CatalogStore as _, LibraryQuery, LibrarySong, LibrarySort},
     song::{Container, NewSong, SongMetadata, StoredAudio},
@@ -25,7 +23,7 @@ use songkeep_worker::{
     SweepSettings, Sweeper, SweeperPorts, WorkFolders, Worker, WorkerPorts, WorkerSettings,
 };
 use tempfile::TempDir;
-use tokio::{sync::broadcast, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{blobs::MemoryBlobs, fetcher::FakeFetcher};
@@ -38,44 +36,6 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -
     while !check().await {
         assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// News within the process.
-pub struct TestBus(broadcast::Sender<Notice>);
-
-impl CommitHook for TestBus {
-    fn committed(&self, notices: Vec<Notice>) {
-        for notice in notices {
-            let _nobody_listens = self.0.send(notice);
-        }
-    }
-}
-
-#[async_trait]
-impl Bus for TestBus {
-    async fn publish(&self, notice: Notice) -> Result<(), BusError> {
-        self.committed(vec![notice]);
-        Ok(())
-    }
-
-    fn subscribe(&self) -> BoxStream<'static, Notice> {
-        futures::stream::unfold(self.0.subscribe(), |mut notices| async {
-            match notices.recv().await {
-                Ok(notice) => Some((notice, notices)),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some((Notice::Lagged, notices)),
-                Err(broadcast::error::RecvError::Closed) => None,
-            }
-        })
-        .boxed()
-    }
-
-    async fn check_rate(&self, _rule: RateRule, _key: &str) -> Result<RateDecision, BusError> {
-        Ok(RateDecision::Allowed)
-    }
-
-    async fn check(&self) -> Result<(), BusError> {
-        Ok(())
     }
 }
 
@@ -92,7 +52,7 @@ impl Clock for OffsetClock {
 pub struct World {
     pub folder: TempDir,
     pub store: Arc<Store>,
-    pub bus: Arc<TestBus>,
+    pub bus: Arc<LocalBus>,
     pub blobs: Arc<MemoryBlobs>,
     pub fetcher: Arc<FakeFetcher>,
     pub clock: Arc<OffsetClock>,
@@ -130,9 +90,8 @@ pub fn engine_settings() -> EngineSettings {
 impl World {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let bus = Arc::new(TestBus(broadcast::channel(4_096).0));
-        let hook: Arc<dyn CommitHook> = Arc::clone(&bus) as _;
-        let store = Store::open_sqlite(&folder.path().join("test.db"), hook).await.unwrap();
+        let bus = LocalBus::new();
+        let store = Store::open_sqlite(&folder.path().join("test.db"), bus.clone()).await.unwrap();
         store.migrate().await.unwrap();
         let mut world = Self {
             folder,
