@@ -5,6 +5,7 @@ CARGO ?= cargo
 # Programs that only the checks need are kept here, outside the clone, so that they are built once.
 BUILD_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/songkeep-build
 CARGO_DENY_VERSION := 0.20.2
+HADOLINT_VERSION := 2.15.1
 export SONGKEEP_TEST_TOOLS_DIR ?= $(CURDIR)/target/test-tools
 
 .PHONY: help run build test test-deps lint deny gen bench fake-youtube image image-check
@@ -27,11 +28,12 @@ test: test-deps ## Run all tests
 test-deps: ## Install what the tests need from Debian's packages, or say what is missing
 	@scripts/test-deps.sh
 
-lint: deny ## Format, clippy, layers, generated files, dependencies
+lint: deny ## Format, clippy, layers, generated files, dependencies, Dockerfile
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) run --locked -q -p xtask -- check-layers
 	$(CARGO) run --locked -q -p xtask -- gen --check
+	@scripts/hadolint.sh "$(BUILD_TOOLS)" "$(HADOLINT_VERSION)"
 
 deny: ## Check licences, bans and sources of dependencies
 	@scripts/cargo-deny.sh "$(BUILD_TOOLS)" "$(CARGO_DENY_VERSION)"
