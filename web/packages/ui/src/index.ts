@@ -1,0 +1,26 @@
+/** What both apps are built from. Colours, type and steps are in tokens.css. */
+export { default as Button } from './Button.svelte';
+export { default as ContextMenu } from './ContextMenu.svelte';
+export { default as Cover } from './Cover.svelte';
+export { default as Dialog } from './Dialog.svelte';
+export { default as EmptyState } from './EmptyState.svelte';
+export { default as ErrorState } from './ErrorState.svelte';
+export { default as IconButton } from './IconButton.svelte';
+export { default as Logo } from './Logo.svelte';
+export { default as Menu } from './Menu.svelte';
+export { default as Meter } from './Meter.svelte';
+export { default as Progress } from './Progress.svelte';
+export { default as Ring } from './Ring.svelte';
+export { default as Select } from './Select.svelte';
+export { default as Sheet } from './Sheet.svelte';
+export { default as Skeleton } from './Skeleton.svelte';
+export { default as Slider } from './Slider.svelte';
+export { default as Switch } from './Switch.svelte';
+export { default as TextField } from './TextField.svelte';
+export { default as Toaster } from './Toaster.svelte';
+export { default as VisuallyHidden } from './VisuallyHidden.svelte';
+export { artFor, type Art } from './art';
+export { formatBytes, formatCount, formatDate, formatDuration } from './format';
+export { getToasts, setToasts, Toasts, type Toast, type ToastAction } from './toasts.svelte';
+export type { Icon, MenuItem } from './types';
+export { getUiWords, setUiWords, type UiWords } from './words';
