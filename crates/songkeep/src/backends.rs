@@ -180,5 +180,11 @@ pub async fn migrate(store: &Store, settings: &Settings, data: &DataDir) -> anyh
         }
         tracing::info!("the database was copied to {} before migrating", copy.display());
     }
-    store.migrate().await.context("the database's tables cannot be brought up to date")
+    store.migrate().await.context("the database's tables cannot be brought up to date")?;
+    check_may_be_used(store).await
+}
+
+/// Refuses a database whose data is being moved.
+pub async fn check_may_be_used(store: &Store) -> anyhow::Result<()> {
+    store.check_may_be_used().await.context("the database may not be used now")
 }

@@ -43,21 +43,32 @@ impl DataDir {
         self.0.join("backups")
     }
 
+    /// Where an all-in-one process keeps the secrets that it made for itself.
+    pub fn secret(&self, name: &str) -> PathBuf {
+        self.0.join("secrets").join(name)
+    }
+
     /// Held as long as a process serves from this folder. The system frees it when the process dies.
     pub fn lock(&self) -> anyhow::Result<DataDirLock> {
+        let Some(lock) = self.try_lock()? else {
+            bail!(
+                "another Songkeep serves from {} already; stop it first, or set SONGKEEP_DATA_DIR to another folder",
+                self.0.display()
+            );
+        };
+        Ok(lock)
+    }
+
+    /// None when a process has it.
+    pub fn try_lock(&self) -> anyhow::Result<Option<DataDirLock>> {
         let path = self.0.join("serve.lock");
         let file = File::options()
             .create(true)
             .append(true)
             .open(&path)
             .with_context(|| path.display().to_string())?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            bail!(
-                "another Songkeep serves from {} already; stop it first, or set SONGKEEP_DATA_DIR to another folder",
-                self.0.display()
-            );
-        }
-        Ok(DataDirLock(file))
+        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        Ok(locked.then(|| DataDirLock(file)))
     }
 }
 

@@ -20,11 +20,23 @@ use crate::{dialect::Dialect, library_pages::LibraryPages, migrations::Migrator}
 const SQLITE_READERS: u32 = 8;
 const POSTGRES_CONNECTIONS: u32 = 20;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A process that stands still in the middle of a transaction holds its locks, and with an account's all that
+/// others do for that account. Ours wait for nothing but the database, so PostgreSQL ends one that is silent
+/// for longer.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// Rows that SQLite's thread reads ahead of who asked: a whole page, or the two would wake each other
 /// for every row.
 const SQLITE_ROWS_AHEAD: usize = 256;
 /// The turn of processes that change the tables.
 const MIGRATING: i64 = 7_305_449_161_284_870_001;
+/// Every connection of a process that uses the database holds this lock with the others, and who moves
+/// the database's data holds it alone: rows alone cannot tell whether a Songkeep runs somewhere, and the
+/// server frees the lock of a process that died at once. A folder has a lock of its own. (…002 is the turn
+/// of the first administrator.)
+const IN_USE: i64 = 7_305_449_161_284_870_009;
+
+/// How long who wants the database alone waits for those who are just ending.
+const ENDING: Duration = Duration::from_secs(3);
 
 /// The database. A clone shares its connections.
 #[derive(Clone)]
@@ -34,6 +46,8 @@ pub struct Store {
     pub(crate) dialect: Dialect,
     pub(crate) pages: LibraryPages,
     hook: Arc<dyn CommitHook>,
+    /// Of a store that has its database alone: the one connection that holds the lock.
+    alone: Option<DatabaseConnection>,
 }
 
 impl Store {
@@ -77,7 +91,7 @@ impl Store {
         };
         let writer = Database::connect(options(1, false)).await.map_err(unavailable)?;
         let reader = Database::connect(options(SQLITE_READERS, true)).await.map_err(unavailable)?;
-        Ok(Self { reader, writer, dialect: Dialect::Sqlite, pages: LibraryPages::new(), hook })
+        Ok(Self { reader, writer, dialect: Dialect::Sqlite, pages: LibraryPages::new(), hook, alone: None })
     }
 
     /// Opens what a URL names: `postgresql://…` (also `postgres://`, `postgresql+psycopg://`) or
@@ -86,23 +100,77 @@ impl Store {
     /// # Errors
     /// `Unavailable` when it cannot be opened.
     pub async fn connect(url: &SecretString, hook: Arc<dyn CommitHook>) -> StoreResult<Self> {
-        let url = url.expose_secret();
-        if let Some(path) = url.strip_prefix("sqlite://") {
-            return Self::open_sqlite(Path::new(path), hook).await;
+        match Place::of(url)? {
+            Place::Sqlite(path) => Self::open_sqlite(path, hook).await,
+            Place::Postgres(url) => Self::open_postgres(&url, hook, true).await,
         }
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(StoreError::Other("the database's URL has no scheme".into()));
+    }
+
+    /// As [`Store::connect`], and keeps every other Songkeep out until it is closed; None when one has the
+    /// database open. An SQLite file is not locked: its folder must be.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be opened.
+    pub async fn connect_alone(url: &SecretString, hook: Arc<dyn CommitHook>) -> StoreResult<Option<Self>> {
+        let url = match Place::of(url)? {
+            Place::Sqlite(path) => return Self::open_sqlite(path, hook).await.map(Some),
+            Place::Postgres(url) => url,
         };
-        if !matches!(scheme.split('+').next(), Some("postgresql" | "postgres")) {
-            return Err(StoreError::Other(
-                format!("databases of the kind {scheme:?} are not supported").into(),
-            ));
+        let mut options = ConnectOptions::new(url.clone());
+        options
+            .max_connections(1)
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None::<Duration>)
+            .max_lifetime(None::<Duration>)
+            .sqlx_logging(false);
+        let alone = Database::connect(options).await.map_err(unavailable)?;
+        let deadline = tokio::time::Instant::now() + ENDING;
+        while !try_lock_alone(&alone).await? {
+            if tokio::time::Instant::now() > deadline {
+                return Ok(None);
+            }
+            tokio::time::sleep(ENDING / 20).await;
         }
-        let mut options = ConnectOptions::new(format!("postgresql://{rest}"));
+        let store = Self::open_postgres(&url, hook, false).await?;
+        Ok(Some(Self { alone: Some(alone), ..store }))
+    }
+
+    /// `shares`: whether its connections say that the database is in use.
+    async fn open_postgres(url: &str, hook: Arc<dyn CommitHook>, shares: bool) -> StoreResult<Self> {
+        let mut options = ConnectOptions::new(url);
         options.max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+        if shares {
+            // One stays, so that also a process without calls is seen. Who may not share the lock finds
+            // out by `check_free`.
+            options.min_connections(1).map_sqlx_postgres_pool_opts(|pool| {
+                pool.after_connect(|connection, _| {
+                    let share = format!(
+                        "SET idle_in_transaction_session_timeout = {}; SELECT pg_try_advisory_lock_shared({IN_USE})",
+                        LONGEST_SILENCE.as_millis()
+                    );
+                    Box::pin(async move {
+                        sqlx::Executor::execute(connection, sqlx::AssertSqlSafe(share)).await.map(drop)
+                    })
+                })
+            });
+        }
         let pool = Database::connect(options).await.map_err(unavailable)?;
         let pages = LibraryPages::new();
-        Ok(Self { reader: pool.clone(), writer: pool, dialect: Dialect::Postgres, pages, hook })
+        Ok(Self { reader: pool.clone(), writer: pool, dialect: Dialect::Postgres, pages, hook, alone: None })
+    }
+
+    /// # Errors
+    /// When somebody has the database alone, see [`Store::connect_alone`].
+    pub async fn check_free(&self) -> StoreResult<()> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        let row = self.one("SELECT pg_try_advisory_xact_lock_shared($1) AS free", [IN_USE.into()]).await?;
+        if row.ok_or_else(no_row)?.try_get("", "free").map_err(error)? {
+            return Ok(());
+        }
+        Err(StoreError::Other("`songkeep migrate-data` is working on this database; wait for its end".into()))
     }
 
     /// Brings the tables up to date; safe to run from several processes at once.
@@ -164,7 +232,7 @@ impl Store {
 
     /// Ends all connections, after what runs.
     pub async fn close(&self) {
-        for connection in [&self.reader, &self.writer] {
+        for connection in [&self.reader, &self.writer].into_iter().chain(&self.alone) {
             if let Err(error) = connection.clone().close().await {
                 tracing::warn!(%error, "the database was not closed cleanly");
             }
@@ -203,6 +271,30 @@ impl Store {
         };
         let transaction = self.writer.begin_with_options(options).await.map_err(error)?;
         Ok(Tx { store: self, transaction, notices: Vec::new() })
+    }
+}
+
+/// Where a URL says that the database is.
+enum Place<'a> {
+    Sqlite(&'a Path),
+    Postgres(String),
+}
+
+impl<'a> Place<'a> {
+    fn of(url: &'a SecretString) -> StoreResult<Self> {
+        let url = url.expose_secret();
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            return Ok(Self::Sqlite(Path::new(path)));
+        }
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(StoreError::Other("the database's URL has no scheme".into()));
+        };
+        if !matches!(scheme.split('+').next(), Some("postgresql" | "postgres")) {
+            return Err(StoreError::Other(
+                format!("databases of the kind {scheme:?} are not supported").into(),
+            ));
+        }
+        Ok(Self::Postgres(format!("postgresql://{rest}")))
     }
 }
 
@@ -272,6 +364,13 @@ pub(crate) fn no_row() -> StoreError {
     StoreError::Other("the database answered nothing".into())
 }
 
+async fn try_lock_alone(connection: &DatabaseConnection) -> StoreResult<bool> {
+    let lock = "SELECT pg_try_advisory_lock($1) AS held";
+    let lock = Statement::from_sql_and_values(Dialect::Postgres.backend(), lock, [IN_USE.into()]);
+    let row = connection.query_one_raw(lock).await.map_err(error)?.ok_or_else(no_row)?;
+    row.try_get("", "held").map_err(error)
+}
+
 fn unavailable(error: DbErr) -> StoreError {
     StoreError::Unavailable(error.into())
 }
@@ -292,8 +391,10 @@ pub(crate) fn error(error: DbErr) -> StoreError {
                 // SQLite: busy, locked, full, cannot open. PostgreSQL: serialization, deadlock, connection
                 // classes, out of resources, shutting down.
                 Sqlx::Database(inner) => inner.code().is_some_and(|code| {
-                    matches!(code.as_ref(), "5" | "6" | "13" | "14" | "261" | "517" | "40001" | "40P01")
-                        || ["08", "53", "57"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+                    matches!(
+                        code.as_ref(),
+                        "5" | "6" | "13" | "14" | "261" | "517" | "25P03" | "40001" | "40P01"
+                    ) || ["08", "53", "57"].iter().any(|class| code.len() == 5 && code.starts_with(class))
                 }),
                 _ => false,
             }

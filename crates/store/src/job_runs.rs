@@ -24,8 +24,10 @@ use crate::{
 /// How often a claim is tried again after another node took a job of the same source.
 const CLAIM_TRIES: usize = 10;
 
-const ANY_DUE: &str =
-    "SELECT 1 AS one FROM jobs {by run_at} WHERE status = 'queued' AND run_at <= {now} LIMIT 1";
+/// In order, so that PostgreSQL goes by the index: in a long queue it would hope to find one soon, and read
+/// all that was done long ago first.
+const ANY_DUE: &str = "SELECT 1 AS one FROM jobs {by run_at} WHERE status = 'queued' AND run_at <= {now} \
+     ORDER BY run_at LIMIT 1";
 
 const NEXT_CLAIM: &str = "SELECT id, fence, run_at, hints, max_attempts, traceparent FROM jobs AS due {by turn} \
      WHERE status = 'queued' AND run_at <= $1 AND NOT EXISTS (SELECT 1 FROM jobs AS busy \

@@ -1,5 +1,6 @@
 //! Songkeep's database, on SQLite or PostgreSQL with the same statements. `db` opens it and runs
-//! transactions, `dialect` holds the few differences, the other modules implement a port each.
+//! transactions, `dialect` holds the few differences, `transfer` moves
+//! everything from one to another, the other modules implement a port each.
 
 mod audit;
 mod catalog;
@@ -15,6 +16,7 @@ mod migrations;
 mod rows;
 mod sessions;
 mod text;
+pub mod transfer;
 mod users;
 
 pub use db::Store;

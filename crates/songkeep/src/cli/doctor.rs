@@ -80,7 +80,7 @@ fn check_settings(settings: &Settings, report: &mut Report) {
     if let Err(error) = with_secrets.ensure_secrets() {
         report.bad(&error.to_string(), "The data folder must be writable for the user who runs Songkeep.");
     }
-    match with_secrets.validate(&NodeRole::ALL, false) {
+    match with_secrets.validate(&NodeRole::ALL) {
         Ok(()) => report.good("settings and secrets"),
         Err(error) => {
             for problem in error.problems {

@@ -4,6 +4,7 @@ mod config;
 mod doctor;
 mod health;
 mod migrate;
+mod migrate_data;
 mod serve;
 mod tools;
 mod user;
@@ -27,6 +28,8 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the database's tables up to date.
     Migrate,
+    /// Move everything from one installation to another: from a folder to PostgreSQL and S3, or back.
+    MigrateData(migrate_data::MigrateData),
     /// Check this installation and say in plain words what is missing.
     Doctor,
     /// Make and change accounts.
@@ -61,6 +64,7 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Serve(command) => command.run().await,
             Command::Migrate => migrate::run().await,
+            Command::MigrateData(command) => command.run().await,
             Command::Doctor => doctor::run().await,
             Command::User(command) => command.run().await,
             Command::Tools(command) => command.run().await,

@@ -7,7 +7,7 @@ use clap::Args;
 use songkeep_config::{LogFormat, Settings, Values};
 use songkeep_domain::NodeRole;
 use songkeep_telemetry::{Metrics, init_logs};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     backends::{self, Backends},
@@ -34,7 +34,7 @@ impl Serve {
                 LogFormat::Json => songkeep_telemetry::LogFormat::Json,
             },
         )?;
-        settings.validate(&roles, false)?;
+        settings.validate(&roles)?;
         for name in &values.unused {
             tracing::warn!("{name} is set and means nothing to this version");
         }
@@ -50,15 +50,32 @@ impl Serve {
                 // The lock says that nobody else works on this database: what was running died with its process.
                 store.forfeit_leases().await?;
             }
-            Some(store) => store.check_schema().await?,
+            Some(store) => {
+                store.check_schema().await?;
+                backends::check_may_be_used(store).await?;
+            }
             None => {}
         }
         let kept = backends.clone();
-        let overrides = Overrides { metrics: Some(metrics), ..Overrides::default() };
+        let overrides = Overrides { metrics: Some(metrics) };
+        // From here on: who is told that Songkeep is ready may stop it.
+        let mut signals = Signals::listen()?;
         let node = Node::start(&settings, &roles, backends, overrides).await?;
         let setup_link = node.setup_link().await?;
         greet(&node, setup_link);
-        wait_for_signal().await?;
+        signals.wait().await;
+        let drain = settings.shutdown_drain_for(&roles);
+        if !drain.is_zero() {
+            tracing::info!(
+                seconds = drain.as_secs(),
+                "stopping soon: balancers are told to look for another process"
+            );
+        }
+        tokio::select! {
+            () = node.drain(drain) => {}
+            // Who asks twice is in a hurry.
+            () = signals.wait() => {}
+        }
         tracing::info!("stopping: running requests and imports may finish");
         node.stop().await;
         kept.close().await;
@@ -92,7 +109,9 @@ fn greet(node: &Node, setup_link: Option<String>) {
     if let Some(link) = setup_link {
         println!("Make your administrator account (the link works once, for 24 hours):\n  {link}");
     }
-    if node.web_addr.is_some() {
+    if node.web_addr.is_some() && !songkeep_web_assets::IS_BUILT {
+        println!("The web app is missing from this build; `make build` builds it too.");
+    } else if node.web_addr.is_some() {
         println!("Then search for a song and press Import. Stop with Ctrl-C.");
     }
 }
@@ -105,12 +124,22 @@ fn shown(addr: std::net::SocketAddr) -> String {
     }
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask a process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be heard");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

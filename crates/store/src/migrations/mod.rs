@@ -3,6 +3,7 @@
 //! no running version does.
 
 mod m0001_start;
+mod m0003_installation;
 
 use sea_orm_migration::prelude::*;
 
@@ -13,7 +14,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Script { name: "m0001_start", up: m0001_start::UP })]
+        vec![
+            Box::new(Script { name: "m0001_start", up: m0001_start::UP }),
+            Box::new(Script { name: "m0003_installation", up: m0003_installation::UP }),
+        ]
     }
 }
 

@@ -12,6 +12,7 @@ mod queue;
 mod schema;
 mod sessions;
 mod sqlite_files;
+mod transfer;
 mod users;
 mod world;
 

@@ -21,7 +21,10 @@ use songkeep_domain::{
     user::{NewOneTimeToken, NewUser, TokenHash, TokenPurpose, UserStore as _},
 };
 use songkeep_store::Store;
-use songkeep_testkit::{postgres::fresh_database, world::new_song};
+use songkeep_testkit::{
+    postgres::{filled_database, fresh_database},
+    world::new_song,
+};
 use tempfile::TempDir;
 
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -58,9 +61,13 @@ impl World {
     }
 
     pub async fn postgres() -> Self {
-        let world = Self::empty_postgres().await;
-        world.store.migrate().await.unwrap();
-        world
+        let url = filled_database("songkeep_tables", async |url| {
+            let world = Self::open(url.to_owned(), None).await;
+            world.store.migrate().await?;
+            world.store.close().await;
+            Ok(())
+        });
+        Self::open(url.await.unwrap(), None).await
     }
 
     async fn empty_postgres() -> Self {
@@ -94,6 +101,10 @@ impl World {
     pub fn opening(&self) -> impl Future<Output = Store> + Send + 'static {
         let (url, hook) = (self.url.clone(), Arc::clone(&self.heard));
         async move { Store::connect(&url.into(), hook).await.unwrap() }
+    }
+
+    pub fn hook(&self) -> Arc<dyn CommitHook> {
+        self.heard.clone()
     }
 
     pub fn is_sqlite(&self) -> bool {
