@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 use songkeep_api::admin::{
-    AdminApi, ListAllJobs, ListAudit, ListSongs, ListUsers, SetDisabled, SetRole, Stats,
+    AdminApi, GetStats, ListAllJobs, ListAudit, ListSongs, ListUsers, RecordTraffic, SetDisabled, SetRole,
+    Stats,
 };
 use songkeep_domain::{
     Actor, AuditId, CallContext, Clock, ErrorCode, JobId, Page, PageRequest, ServiceError, ServiceResult,
@@ -14,11 +15,16 @@ use songkeep_domain::{
     audit::{AuditEntry, AuditStore},
     job::{Job, JobChange, JobStatus, JobStore},
     library::{CatalogStore, SongSummary},
+    overview::OverviewStore,
     user::{User, UserFilter, UserStore, UserSummary},
 };
 use tokio::sync::Mutex;
 
+use crate::series;
+
 const MAX_LIMIT: u32 = 500;
+/// Minutes of one report: two days.
+const MAX_MINUTES: usize = 2 * 24 * 60;
 /// Longest filter of a list in characters.
 const MAX_QUERY_CHARS: usize = 300;
 
@@ -29,6 +35,7 @@ pub struct AdminPorts {
     pub catalog: Arc<dyn CatalogStore>,
     pub jobs: Arc<dyn JobStore>,
     pub audit: Arc<dyn AuditStore>,
+    pub overview: Arc<dyn OverviewStore>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -127,8 +134,10 @@ impl AdminApi for AdminService {
         Ok(self.ports.audit.list_audit(request.q.as_deref(), &request.page).await?)
     }
 
-    async fn stats(&self, ctx: &CallContext, (): ()) -> ServiceResult<Stats> {
+    async fn stats(&self, ctx: &CallContext, request: GetStats) -> ServiceResult<Stats> {
         ctx.require_admin()?;
+        let buckets = series::buckets(request.hours, self.ports.clock.now())?;
+        let activity = self.ports.overview.activity(&buckets).await?;
         let totals = self.ports.catalog.library_totals().await?;
         let jobs = self.ports.jobs.queue_stats().await?;
         Ok(Stats {
@@ -137,7 +146,16 @@ impl AdminApi for AdminService {
             library_entries: totals.library_entries,
             storage_bytes: totals.storage_bytes,
             jobs,
+            series: series::of(&buckets, activity, &totals),
         })
+    }
+
+    async fn record_traffic(&self, _: &CallContext, request: RecordTraffic) -> ServiceResult<()> {
+        if request.minutes.len() > MAX_MINUTES {
+            let detail = format!("At most {MAX_MINUTES} minutes can be recorded at once.");
+            return Err(ServiceError::invalid("minutes", "too_many", detail));
+        }
+        Ok(self.ports.overview.record_traffic(request.node, &request.minutes).await?)
     }
 
     async fn set_role(&self, ctx: &CallContext, request: SetRole) -> ServiceResult<User> {

@@ -29,6 +29,13 @@ pub struct SetUpAdmin {
     pub password: String,
 }
 
+/// As [`SetUpAdmin`], for an account that there is.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ResetPassword {
+    pub token: String,
+    pub password: String,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SignIn {
     pub email: String,
@@ -61,18 +68,26 @@ service! {
     /// Makes the first admin through the printed link's token; errors as `verify_email`.
     [Gateway] fn set_up_admin(SetUpAdmin) -> String;
 
+    /// Mails a link for a new password to the account of an address. The answer, one sentence, and the time
+    /// it takes are the same when there is none; `invalid` for what is no address.
+    [Gateway] fn forgot_password(String) -> String;
+
+    /// Sets the password of a mailed link and ends all sessions of its account; errors as `verify_email`, and
+    /// `invalid` for a bad password. The answer is one sentence.
+    [Gateway] fn reset_password(ResetPassword) -> String;
+
     /// `invalid_credentials` in constant time, `email_not_verified`, `account_disabled`.
     [Gateway] fn sign_in(SignIn) -> IssuedTokens;
 
     /// Exchanges a refresh token; `unauthenticated` when it does not hold.
-    [Gateway] fn refresh(String) -> IssuedTokens;
+    [Gateway; idempotent] fn refresh(String) -> IssuedTokens;
 
     /// Ends the session of a refresh token; nothing happens when there is none.
-    [Gateway] fn sign_out(Option<String>) -> ();
+    [Gateway; idempotent] fn sign_out(Option<String>) -> ();
 
     /// The signed-in account.
-    [Gateway] fn me(()) -> User;
+    [Gateway; idempotent] fn me(()) -> User;
 
     /// Whether a session still stands; None when it never did.
-    [Gateway] fn check_session(SessionId) -> Option<SessionState>;
+    [Gateway; idempotent] fn check_session(SessionId) -> Option<SessionState>;
 }

@@ -39,12 +39,12 @@ service! {
 
     /// Queues an import, or answers the live job for the same source, or links a song that exists.
     /// `invalid` for unknown providers, ids outside the grammar and overlong hints.
-    [Gateway] fn import(Import) -> Job;
+    [Gateway; idempotent] fn import(Import) -> Job;
 
     /// `not_found` for jobs of other accounts too.
-    [Gateway] fn get_job(JobId) -> Job;
+    [Gateway; idempotent] fn get_job(JobId) -> Job;
 
-    [Gateway] fn list_jobs(ListJobs) -> Page<Job>;
+    [Gateway; idempotent] fn list_jobs(ListJobs) -> Page<Job>;
 
     /// `conflict` when it is finished.
     [Gateway] fn cancel_job(JobId) -> Job;
@@ -52,8 +52,8 @@ service! {
     /// `conflict` unless it failed or was cancelled.
     [Gateway] fn retry_job(JobId) -> Job;
 
-    [Gateway] fn list_events(ListEvents) -> EventsAfter;
+    [Gateway; idempotent] fn list_events(ListEvents) -> EventsAfter;
 
     /// The newest `seq` of the caller's events.
-    [Gateway] fn last_event_seq(()) -> i64;
+    [Gateway; idempotent] fn last_event_seq(()) -> i64;
 }

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod auth;
 pub mod catalog;
 pub mod download;
+pub mod outage;
 pub mod problem;
 pub mod search;
 pub mod service;

@@ -44,9 +44,9 @@ service! {
     role Search, trait SearchApi, client SearchClient, remote RemoteSearch, rpc SearchRpc;
 
     /// `search_unavailable` when no source answers; never invented rows.
-    [Gateway] fn search(Search) -> SearchResults;
+    [Gateway; idempotent] fn search(Search) -> SearchResults;
 
     /// The picture of a recording, fetched through the guarded way out and cached. No sign-in needed:
     /// the address is signed.
-    [Gateway] fn thumbnail(SourceRef) -> EncodedImage;
+    [Gateway; idempotent] fn thumbnail(SourceRef) -> EncodedImage;
 }

@@ -47,12 +47,14 @@ pub fn encode<T: Serialize>(value: &T) -> ServiceResult<Bytes> {
 }
 
 /// Declares a service: its trait, its client (a cheap clone that derefs to the trait), the client's
-/// HTTP form and the adapter that serves it on the internal listener. Each method names who may call.
+/// HTTP form and the adapter that serves it on the internal listener. Each method names who may call,
+/// and after a semicolon `idempotent` when carrying it out twice does what once does and answers the
+/// same: such a call is sent again when its connection breaks.
 macro_rules! service {
     (
         $(#[$doc:meta])*
         role $role:ident, trait $Trait:ident, client $Client:ident, remote $Remote:ident, rpc $Rpc:ident;
-        $( $(#[$mdoc:meta])* [$($issuer:ident),+] fn $method:ident($Req:ty) -> $Resp:ty; )+
+        $( $(#[$mdoc:meta])* [$($issuer:ident),+ $(; $idempotent:ident)?] fn $method:ident($Req:ty) -> $Resp:ty; )+
     ) => {
         $(#[$doc])*
         #[async_trait::async_trait]
@@ -103,7 +105,8 @@ macro_rules! service {
                     ctx: &songkeep_domain::CallContext,
                     request: $Req,
                 ) -> songkeep_domain::ServiceResult<$Resp> {
-                    self.0.call(stringify!($method), ctx, &request).await
+                    let repeat = crate::service::repeat!($($idempotent)?);
+                    self.0.call(stringify!($method), repeat, ctx, &request).await
                 }
             )+
         }
@@ -142,6 +145,16 @@ macro_rules! service {
     };
 }
 pub(crate) use service;
+
+macro_rules! repeat {
+    (idempotent) => {
+        crate::transport::Repeat::Safe
+    };
+    () => {
+        crate::transport::Repeat::Never
+    };
+}
+pub(crate) use repeat;
 
 /// All services that a process serves on its internal listener.
 pub type RpcServices = Vec<Arc<dyn RpcService>>;

@@ -1,6 +1,6 @@
 //! The auth service: accounts, their verification, and sessions with their chains of refresh tokens.
-//! `service` is what the gateway calls, `accounts` what the command line calls, `sign_up` the part of
-//! the first that must not tell whether an address is taken.
+//! `service` is what the gateway calls, `accounts` what the command line calls, `sign_up` and `resets` the
+//! parts of the first that must not tell whether an address is taken.
 
 mod accounts;
 mod background;
@@ -8,6 +8,7 @@ mod mails;
 mod metrics;
 mod passwords;
 mod pool;
+mod resets;
 mod service;
 mod sign_up;
 mod tokens;

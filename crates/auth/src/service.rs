@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::json;
 use songkeep_api::{
-    auth::{AuthApi, IssuedTokens, SetUpAdmin, SignIn, SignUp, SignedUp},
+    auth::{AuthApi, IssuedTokens, ResetPassword, SetUpAdmin, SignIn, SignUp, SignedUp},
     token::AccessTokens,
 };
 use songkeep_domain::{
@@ -18,7 +18,6 @@ use songkeep_domain::{
     session::{NewRefreshToken, NewSession, Rotation, SessionEnd, SessionState, SessionStore},
     user::{NewUser, TokenUse, User, UserCredentials, UserStore},
 };
-use tokio::sync::Mutex;
 
 use crate::{
     background::Background,
@@ -77,8 +76,6 @@ pub struct AuthService {
     pub(crate) settings: AuthSettings,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) background: Background,
-    /// Held while an account that is not verified is signed up again; see `sign_up`.
-    pub(crate) signing_up_again: Arc<Mutex<()>>,
     successors: Successors,
 }
 
@@ -100,7 +97,6 @@ impl AuthService {
             settings,
             passwords: Arc::new(passwords),
             background: Background::new(),
-            signing_up_again: Arc::default(),
             successors,
         })
     }
@@ -200,6 +196,13 @@ impl AuthService {
         });
     }
 
+    /// Whose account a link in a mail makes admin. Without verification nobody: an account that needs none
+    /// has not proved by it that the mail arrives.
+    pub(crate) fn bootstrap_admin(&self) -> Option<&EmailAddress> {
+        let address = self.settings.admin_bootstrap_email.as_ref();
+        address.filter(|_| self.settings.email_verify_required)
+    }
+
     /// Puts something on record. What has been done is not undone when that fails, so it only fails in
     /// the log.
     pub(crate) async fn note(&self, ctx: &CallContext, deed: Deed) {
@@ -216,7 +219,7 @@ pub(crate) struct Deed {
 }
 
 impl Deed {
-    fn into_entry(self, ports: &AuthPorts, ctx: &CallContext) -> AuditEntry {
+    pub fn into_entry(self, ports: &AuthPorts, ctx: &CallContext) -> AuditEntry {
         AuditEntry {
             id: AuditId::new(),
             at: ports.clock.now(),
@@ -256,9 +259,7 @@ impl AuthApi for AuthService {
     }
 
     async fn verify_email(&self, ctx: &CallContext, token: String) -> ServiceResult<String> {
-        // An account that needs no verification has not proved by it that the mail arrives.
-        let bootstrap = self.settings.admin_bootstrap_email.as_ref();
-        let bootstrap = bootstrap.filter(|_| self.settings.email_verify_required);
+        let bootstrap = self.bootstrap_admin();
         let used =
             self.ports.users.verify_email(&tokens::hash(&token), bootstrap, self.ports.clock.now()).await?;
         let user = accepted(used, "Sign up again to get a new one.")?;
@@ -295,6 +296,14 @@ impl AuthApi for AuthService {
         };
         self.note(ctx, deed).await;
         Ok("The administrator's account is ready; sign in now.".to_owned())
+    }
+
+    async fn forgot_password(&self, ctx: &CallContext, email: String) -> ServiceResult<String> {
+        self.send_reset_link(ctx, &email)
+    }
+
+    async fn reset_password(&self, ctx: &CallContext, request: ResetPassword) -> ServiceResult<String> {
+        self.use_reset_link(ctx, request).await
     }
 
     async fn sign_in(&self, ctx: &CallContext, request: SignIn) -> ServiceResult<IssuedTokens> {
@@ -417,7 +426,7 @@ pub(crate) fn taken(error: StoreError) -> ServiceError {
 }
 
 /// The fruit of a link; `remedy` is the sentence that helps when the link is spent.
-fn accepted<T>(used: TokenUse<T>, remedy: &str) -> ServiceResult<T> {
+pub(crate) fn accepted<T>(used: TokenUse<T>, remedy: &str) -> ServiceResult<T> {
     match used {
         TokenUse::Accepted(fruit) => Ok(fruit),
         TokenUse::Unknown => Err(ServiceError::not_found("This link")),

@@ -2,8 +2,6 @@
 //! whether the address is taken: either way one password is hashed, one transaction is written, and the
 //! rest happens after the answer.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use songkeep_api::auth::SignedUp;
 use songkeep_domain::{
@@ -11,7 +9,6 @@ use songkeep_domain::{
     mail::Mail,
     user::{NewOneTimeToken, NewUser, TokenPurpose, User},
 };
-use tokio::sync::Mutex;
 
 use crate::{
     mails,
@@ -56,7 +53,7 @@ impl AuthService {
         match self.ports.users.create_user(new, Some(row.clone())).await {
             Ok(user) => self.background.spawn("sign-up", async move {
                 signed_up(&user).note(&ports, &ctx).await;
-                send(&ports, verify).await;
+                mails::send(&ports, verify).await;
             }),
             Err(StoreError::Conflict(_)) => {
                 let deed = Deed {
@@ -69,14 +66,13 @@ impl AuthService {
                 let registered =
                     mails::already_registered(email.clone(), &self.settings.public_web_url, ctx.client.ip);
                 let again = SignUpAgain { email, password_hash, token: row, verify, registered };
-                let turn = Arc::clone(&self.signing_up_again);
                 if exposed.is_some() {
                     // Who is given the token may use it at once.
-                    let in_force = again.run(&ports, &turn).await;
+                    let in_force = again.run(&ports).await;
                     exposed = exposed.filter(|_| in_force);
                 } else {
                     self.background.spawn("sign-up", async move {
-                        again.run(&ports, &turn).await;
+                        again.run(&ports).await;
                     });
                 }
             }
@@ -107,14 +103,6 @@ fn signed_up(user: &User) -> Deed {
     }
 }
 
-async fn send(ports: &AuthPorts, mail: Mail) {
-    let subject = mail.subject.clone();
-    if let Err(error) = ports.mailer.send(mail).await {
-        let source = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::error!(%error, source, subject, "a mail was not sent");
-    }
-}
-
 /// A sign-up for an address that has an account.
 struct SignUpAgain {
     email: EmailAddress,
@@ -126,17 +114,15 @@ struct SignUpAgain {
 
 impl SignUpAgain {
     /// Whether the token was put in force.
-    async fn run(self, ports: &AuthPorts, turn: &Mutex<()>) -> bool {
-        let turn = turn.lock().await;
-        match self.renew(ports).await {
+    async fn run(self, ports: &AuthPorts) -> bool {
+        let renewed = Self::renew(ports, &self.email, self.token, self.password_hash).await;
+        match renewed {
             Ok(Some(Renewed::Token)) => {
-                drop(turn);
-                send(ports, self.verify).await;
+                mails::send(ports, self.verify).await;
                 true
             }
             Ok(Some(Renewed::Nothing)) => {
-                drop(turn);
-                send(ports, self.registered).await;
+                mails::send(ports, self.registered).await;
                 false
             }
             Ok(None) => false,
@@ -147,32 +133,30 @@ impl SignUpAgain {
         }
     }
 
-    /// An account that nobody has verified yet is his who signed up last: whoever came first may be a
-    /// stranger who waits for the owner to follow the link. The new token makes earlier ones void before
-    /// the password is changed, and nobody has the new one yet, so the account cannot be verified in
-    /// between; `turn` keeps two of these apart.
-    async fn renew(&self, ports: &AuthPorts) -> ServiceResult<Option<Renewed>> {
-        let find = || ports.users.find_credentials(&self.email);
-        let Some(user) = find().await?.map(|found| found.user) else { return Ok(None) };
-        if user.disabled_at.is_some() {
+    /// Nobody knows yet whose an account is that nobody has verified: any of those who signed up may be a
+    /// stranger. So each link brings the password of its own sign-up, the earlier ones hold, and the account
+    /// is his whose link is followed first.
+    async fn renew(
+        ports: &AuthPorts,
+        email: &EmailAddress,
+        token: NewOneTimeToken,
+        password_hash: String,
+    ) -> ServiceResult<Option<Renewed>> {
+        let found = ports.users.find_credentials(email).await?;
+        let Some(user) = found.map(|found| found.user).filter(|user| user.disabled_at.is_none()) else {
             return Ok(None);
-        }
+        };
         if user.verified_at.is_some() {
             return Ok(Some(Renewed::Nothing));
         }
-        let token = NewOneTimeToken { user_id: Some(user.id), ..self.token.clone() };
-        ports.users.add_one_time_token(token).await?;
-        if find().await?.is_some_and(|found| found.user.verified_at.is_some()) {
-            return Ok(Some(Renewed::Nothing));
-        }
-        let now = ports.clock.now();
-        ports.users.set_password(user.id, self.password_hash.clone(), now).await?;
+        let token = NewOneTimeToken { user_id: Some(user.id), ..token };
+        ports.users.add_sign_up_token(token, password_hash).await?;
         Ok(Some(Renewed::Token))
     }
 }
 
 enum Renewed {
-    /// Token and password; the link is to be mailed.
+    /// The link is to be mailed.
     Token,
     /// The account is somebody's already.
     Nothing,

@@ -13,8 +13,14 @@ use songkeep_domain::{
     user::{NewOneTimeToken, TokenHash, TokenPurpose},
 };
 
-/// How long the link of a mail or of the set-up holds.
-pub(crate) const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+/// How long a link holds. Who asked for a new password waits for the mail, and it opens an account that
+/// somebody uses; the others may wait for a day.
+const fn link_lifetime(purpose: TokenPurpose) -> Duration {
+    match purpose {
+        TokenPurpose::VerifyEmail | TokenPurpose::AdminSetup => Duration::from_secs(24 * 3_600),
+        TokenPurpose::ResetPassword => Duration::from_secs(3_600),
+    }
+}
 
 fn random<const N: usize>() -> ServiceResult<[u8; N]> {
     let mut bytes = [0; N];
@@ -52,7 +58,7 @@ impl LinkToken {
             purpose,
             hash: hash(&token),
             created_at: now,
-            expires_at: now.plus(LINK_LIFETIME),
+            expires_at: now.plus(link_lifetime(purpose)),
         };
         Ok(Self { token, row })
     }

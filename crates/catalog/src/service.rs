@@ -5,12 +5,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use songkeep_api::{
-    catalog::{CatalogApi, LibraryList, ListLibrary, StreamGrant, UpdateEntry},
+    catalog::{CatalogApi, LibraryList, ListAlbums, ListArtists, ListLibrary, StreamGrant, UpdateEntry},
     token::{StreamAccess, StreamTokens},
 };
 use songkeep_domain::{
     CallContext, Clock, PageRequest, ServiceError, ServiceResult, SongId, SourceRef,
-    library::{CatalogStore, EntryEdit, LibraryQuery, LibrarySong, SourceStatus},
+    library::{
+        AlbumSummary, ArtistSummary, CatalogStore, EntryEdit, GroupPage, GroupQuery, LibraryQuery,
+        LibrarySong, SourceStatus,
+    },
 };
 
 use crate::text::{MAX_NAME_CHARS, MAX_QUERY_CHARS, clean};
@@ -71,15 +74,43 @@ impl CatalogApi for CatalogService {
 
     async fn list_library(&self, ctx: &CallContext, request: ListLibrary) -> ServiceResult<LibraryList> {
         let actor = ctx.require_user()?;
-        if !(1..=MAX_LIMIT).contains(&request.limit) {
-            let detail = format!("The limit must be between 1 and {MAX_LIMIT}.");
-            return Err(ServiceError::invalid("limit", "out_of_range", detail));
-        }
-        let q = request.q.map(|q| clean("q", &q, MAX_QUERY_CHARS)).transpose()?.filter(|q| !q.is_empty());
-        let page = PageRequest { cursor: request.cursor, limit: request.limit };
-        let query = LibraryQuery { q, sort: request.sort, page };
+        let query = LibraryQuery {
+            q: filter("q", request.q, MAX_QUERY_CHARS)?,
+            artist: filter("artist", request.artist, MAX_NAME_CHARS)?,
+            album: filter("album", request.album, MAX_NAME_CHARS)?,
+            sort: request.sort,
+            page: page(request.cursor, request.limit)?,
+        };
         let found = self.ports.store.list_library(actor.user_id, &query).await?;
         Ok(LibraryList { songs: found.songs.items, next_cursor: found.songs.next_cursor, total: found.total })
+    }
+
+    async fn list_artists(
+        &self,
+        ctx: &CallContext,
+        request: ListArtists,
+    ) -> ServiceResult<GroupPage<ArtistSummary>> {
+        let actor = ctx.require_user()?;
+        let query = GroupQuery {
+            q: filter("q", request.q, MAX_QUERY_CHARS)?,
+            artist: None,
+            page: page(request.cursor, request.limit)?,
+        };
+        Ok(self.ports.store.list_artists(actor.user_id, &query).await?)
+    }
+
+    async fn list_albums(
+        &self,
+        ctx: &CallContext,
+        request: ListAlbums,
+    ) -> ServiceResult<GroupPage<AlbumSummary>> {
+        let actor = ctx.require_user()?;
+        let query = GroupQuery {
+            q: filter("q", request.q, MAX_QUERY_CHARS)?,
+            artist: filter("artist", request.artist, MAX_NAME_CHARS)?,
+            page: page(request.cursor, request.limit)?,
+        };
+        Ok(self.ports.store.list_albums(actor.user_id, &query).await?)
     }
 
     async fn get_library_song(&self, ctx: &CallContext, song: SongId) -> ServiceResult<LibrarySong> {
@@ -100,6 +131,12 @@ impl CatalogApi for CatalogService {
         if was_there { Ok(()) } else { Err(no_such_song()) }
     }
 
+    async fn restore_entry(&self, ctx: &CallContext, song: SongId) -> ServiceResult<LibrarySong> {
+        let actor = ctx.require_user()?;
+        let now = self.ports.clock.now();
+        self.ports.store.restore_entry(actor.user_id, song, now).await?.ok_or_else(no_such_song)
+    }
+
     async fn grant_stream(&self, ctx: &CallContext, song_id: SongId) -> ServiceResult<StreamGrant> {
         let actor = ctx.require_user()?;
         let (user_id, session_id) = (actor.user_id, actor.session_id);
@@ -113,6 +150,20 @@ impl CatalogApi for CatalogService {
 
 fn no_such_song() -> ServiceError {
     ServiceError::not_found("This song")
+}
+
+/// The filter of a list; blank is none.
+fn filter(field: &str, text: Option<String>, max_chars: usize) -> ServiceResult<Option<String>> {
+    let text = text.map(|text| clean(field, &text, max_chars)).transpose()?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+fn page(cursor: Option<String>, limit: u32) -> ServiceResult<PageRequest> {
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let detail = format!("The limit must be between 1 and {MAX_LIMIT}.");
+        return Err(ServiceError::invalid("limit", "out_of_range", detail));
+    }
+    Ok(PageRequest { cursor, limit })
 }
 
 /// A title may not be empty. An empty artist or album means what null means: back to what the source

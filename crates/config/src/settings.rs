@@ -13,6 +13,9 @@ use url::Url;
 
 use crate::{ConfigError, sources::Values};
 
+/// Enough for a balancer that asks every second or two and believes the second no.
+const DRAIN: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppEnv {
     Development,
@@ -102,6 +105,8 @@ pub struct Settings {
     pub log_level: String,
     pub log_format: LogFormat,
     pub web_addr: SocketAddr,
+    /// Whether the web listener has the admin app.
+    pub admin_web: bool,
     pub gateway_addr: SocketAddr,
     pub stream_addr: SocketAddr,
     /// None: by the roles, see [`Settings::internal_addr_for`].
@@ -109,6 +114,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<String>,
     pub cors_allowed_origins: Vec<String>,
     pub shutdown_grace: Duration,
+    /// None: by the roles, see [`Settings::shutdown_drain_for`].
+    pub shutdown_drain: Option<Duration>,
     pub data_dir: PathBuf,
     pub database_url: Option<SecretString>,
     pub redis_url: Option<SecretString>,
@@ -168,6 +175,8 @@ pub struct RateLimitSettings {
     pub signin_ip_per_min: u32,
     pub signin_email_per_min: u32,
     pub signup_ip_per_hour: u32,
+    pub reset_ip_per_hour: u32,
+    pub reset_email_per_hour: u32,
     pub search_per_min: u32,
     pub import_per_hour: u32,
 }
@@ -251,6 +260,14 @@ impl Settings {
         let beside_public = roles.iter().any(|role| matches!(role, NodeRole::Gateway | NodeRole::Web));
         let port = if beside_public { 8010 } else { 8000 };
         self.internal_addr.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// How long a process with these roles goes on serving after it was told to stop.
+    #[must_use]
+    pub fn shutdown_drain_for(&self, roles: &[NodeRole]) -> Duration {
+        // Nobody else can take over from the one, and nobody calls the other.
+        let is_called = !NodeRole::are_all(roles) && roles != [NodeRole::Worker];
+        self.shutdown_drain.unwrap_or(if is_called { DRAIN } else { Duration::ZERO })
     }
 }
 
@@ -352,6 +369,7 @@ impl Reader<'_> {
             log_level: self.required("LOG_LEVEL"),
             log_format: self.parsed("LOG_FORMAT", LogFormat::Text),
             web_addr: self.parsed("SONGKEEP_WEB_ADDR", localhost),
+            admin_web: self.flag("ADMIN_WEB", true),
             gateway_addr: self.parsed("SONGKEEP_GATEWAY_ADDR", localhost),
             stream_addr: self.parsed("SONGKEEP_STREAM_ADDR", localhost),
             internal_addr: self
@@ -360,6 +378,9 @@ impl Reader<'_> {
             trusted_proxies: self.list("TRUSTED_PROXIES").unwrap_or_default(),
             cors_allowed_origins: self.cors(strict),
             shutdown_grace: self.seconds("SHUTDOWN_GRACE_SECONDS", 0, 3_600),
+            shutdown_drain: self
+                .text("SHUTDOWN_DRAIN_SECONDS")
+                .map(|_| self.seconds("SHUTDOWN_DRAIN_SECONDS", 0, 600)),
             database_url: self.secret("DATABASE_URL"),
             redis_url: self.secret("REDIS_URL").or_else(|| self.secret("CELERY_BROKER_URL")),
             redis_namespace: self.required("REDIS_NAMESPACE"),
@@ -455,6 +476,8 @@ impl Reader<'_> {
             signin_ip_per_min: count("RATE_LIMIT_SIGNIN_IP_PER_MIN"),
             signin_email_per_min: count("RATE_LIMIT_SIGNIN_EMAIL_PER_MIN"),
             signup_ip_per_hour: count("RATE_LIMIT_SIGNUP_IP_PER_HOUR"),
+            reset_ip_per_hour: count("RATE_LIMIT_RESET_IP_PER_HOUR"),
+            reset_email_per_hour: count("RATE_LIMIT_RESET_EMAIL_PER_HOUR"),
             search_per_min: count("RATE_LIMIT_SEARCH_PER_MIN"),
             import_per_hour: count("RATE_LIMIT_IMPORT_PER_HOUR"),
         }

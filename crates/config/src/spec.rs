@@ -78,6 +78,7 @@ pub const SPECS: &[Spec] = &[
         Some("127.0.0.1:3000"),
         "Web page, with the API under `/api`. `0.0.0.0:3000` opens it to your network.",
     ),
+    spec("ADMIN_WEB", LISTEN, Some("1"), "0: the web listener has no admin app under `/admin`."),
     spec("SONGKEEP_GATEWAY_ADDR", LISTEN, Some("127.0.0.1:8000"), "The public API."),
     spec("SONGKEEP_STREAM_ADDR", LISTEN, Some("127.0.0.1:8005"), "Bytes of songs."),
     spec(
@@ -103,6 +104,12 @@ pub const SPECS: &[Spec] = &[
         LISTEN,
         Some("20"),
         "How long running requests and imports may take to finish at shutdown; imports are handed back after that.",
+    ),
+    spec(
+        "SHUTDOWN_DRAIN_SECONDS",
+        LISTEN,
+        None,
+        "How long a process that was told to stop goes on serving while `/ready` says 503, so that balancers send it nothing more. Default: 5, and 0 for an all-in-one process and for workers.",
     ),
     spec(
         "SONGKEEP_DATA_DIR",
@@ -198,6 +205,18 @@ pub const SPECS: &[Spec] = &[
         "Sign-ins of one client address to one account.",
     ),
     spec("RATE_LIMIT_SIGNUP_IP_PER_HOUR", LIMITS, Some("30"), "Sign-ups of one client address."),
+    spec(
+        "RATE_LIMIT_RESET_IP_PER_HOUR",
+        LIMITS,
+        Some("30"),
+        "Requests for a new password, and new passwords by a mailed link, of one client address.",
+    ),
+    spec(
+        "RATE_LIMIT_RESET_EMAIL_PER_HOUR",
+        LIMITS,
+        Some("5"),
+        "Mails with a link for a new password to one address.",
+    ),
     spec("RATE_LIMIT_SEARCH_PER_MIN", LIMITS, Some("120"), "Searches of one account."),
     spec("RATE_LIMIT_IMPORT_PER_HOUR", LIMITS, Some("120"), "Imports of one account."),
     spec(
@@ -273,7 +292,7 @@ pub const SPECS: &[Spec] = &[
         "DB_AUTO_CREATE",
         OLD,
         None,
-        "Unused: an all-in-one process migrates at its start, others need `songkeep migrate`.",
+        "Unused: a process on SQLite migrates at its start, PostgreSQL needs `songkeep migrate`.",
     ),
 ];
 

@@ -13,15 +13,14 @@ pub const MIN_SECRET_CHARS: usize = 32;
 const WELL_KNOWN: &[&str] = &["change", "secret", "default", "example", "password", "dev-", "test"];
 
 impl Settings {
-    /// `roles` are what the process will do; `split_for_test` lets a test run single roles over the
-    /// embedded parts.
+    /// `roles` are what the process will do.
     ///
     /// # Errors
     /// Names each setting that is missing, too weak or contradictory.
-    pub fn validate(&self, roles: &[NodeRole], split_for_test: bool) -> Result<(), ConfigError> {
+    pub fn validate(&self, roles: &[NodeRole]) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
         if !NodeRole::are_all(roles) {
-            self.check_split(roles, split_for_test, &mut problems);
+            self.check_split(roles, &mut problems);
         }
         if self.strict {
             self.check_strict(roles, &mut problems);
@@ -36,22 +35,19 @@ impl Settings {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
-    fn check_split(&self, roles: &[NodeRole], split_for_test: bool, problems: &mut Vec<String>) {
+    fn check_split(&self, roles: &[NodeRole], problems: &mut Vec<String>) {
         let has = |wanted: &[NodeRole]| roles.iter().any(|role| wanted.contains(role));
         use NodeRole::{Admin, Auth, Catalog, Download, Gateway, Search, Stream, Web};
-        if !split_for_test {
-            let any = |uses: fn(NodeRole) -> bool| roles.iter().copied().any(uses);
-            let shared = [
-                (any(NodeRole::uses_store), self.database_url.is_some(), "DATABASE_URL", "the database"),
-                (any(NodeRole::uses_audio), self.s3.is_some(), "S3_ENDPOINT", "audio"),
-                (any(NodeRole::uses_bus), self.redis_url.is_some(), "REDIS_URL", "news and rate limits"),
-            ];
-            for (needed, is_set, name, what) in shared {
-                if needed && !is_set {
-                    problems.push(format!(
-                        "{name} must be set: {what} cannot be shared between processes otherwise"
-                    ));
-                }
+        let any = |uses: fn(NodeRole) -> bool| roles.iter().copied().any(uses);
+        let shared = [
+            (any(NodeRole::uses_store), self.database_url.is_some(), "DATABASE_URL", "the database"),
+            (any(NodeRole::uses_audio), self.s3.is_some(), "S3_ENDPOINT", "audio"),
+            (any(NodeRole::uses_bus), self.redis_url.is_some(), "REDIS_URL", "news and rate limits"),
+        ];
+        for (needed, is_set, name, what) in shared {
+            if needed && !is_set {
+                problems
+                    .push(format!("{name} must be set: {what} cannot be shared between processes otherwise"));
             }
         }
         if self.jwt_secret.is_none() && has(&[Auth, Gateway]) {

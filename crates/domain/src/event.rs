@@ -53,4 +53,7 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// Forgets sessions and tokens that ended or expired before then; how many rows.
     async fn delete_dead_sessions(&self, before: Timestamp) -> StoreResult<u64>;
+
+    /// Forgets what gateways counted before; how many rows.
+    async fn delete_traffic(&self, before: Timestamp) -> StoreResult<u64>;
 }

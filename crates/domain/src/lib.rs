@@ -15,6 +15,7 @@ pub mod library;
 pub mod mail;
 pub mod media;
 pub mod node;
+pub mod overview;
 pub mod page;
 pub mod session;
 pub mod song;

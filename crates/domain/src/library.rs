@@ -1,5 +1,7 @@
 //! Libraries: who has which song, under which title; and the port to songs and libraries.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,10 @@ use crate::{
     Page, PageRequest, SessionId, SongId, SourceRef, StoreResult, Timestamp, UserId,
     song::{Container, Song},
 };
+
+/// How long a song that was taken out of a library can be put back as it was: long enough for whoever
+/// notices a slip, and no more, as what was removed is to be gone.
+pub const RESTORABLE_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// A song as its owner sees it: title, artist and album are the owner's own where edited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,8 +64,14 @@ impl LibrarySort {
         ("-duration", Self::Longest),
     ];
 
+    /// One of [`Self::ALL`]; the first two also by the words for them.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        let text = match text {
+            "newest" => "-added_at",
+            "oldest" => "added_at",
+            name => name,
+        };
         Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, sort)| sort)
     }
 }
@@ -68,6 +80,10 @@ impl LibrarySort {
 pub struct LibraryQuery {
     /// Words that must all occur in title, artist or album, in any case, also as parts of words.
     pub q: Option<String>,
+    /// The whole name, as the owner sees it; capitals and accents do not matter.
+    pub artist: Option<String>,
+    /// As `artist`.
+    pub album: Option<String>,
     pub sort: LibrarySort,
     pub page: PageRequest,
 }
@@ -77,6 +93,46 @@ pub struct LibraryPage {
     pub songs: Page<LibrarySong>,
     /// Songs that match, over all pages.
     pub total: u64,
+}
+
+/// A list of a library's artists or albums, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupQuery {
+    /// Words that must all occur in the name, in any case, also as parts of words.
+    pub q: Option<String>,
+    /// Of albums: only songs of this artist, see [`LibraryQuery::artist`].
+    pub artist: Option<String>,
+    pub page: PageRequest,
+}
+
+/// The songs of a library that name the same artist, whatever the capitals and accents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtistSummary {
+    /// As the song that was stored first spells it.
+    pub name: String,
+    pub song_count: u64,
+    pub album_count: u64,
+}
+
+/// The songs of a library that name the same album, whatever the capitals and accents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlbumSummary {
+    /// As the song that was stored first spells it.
+    pub name: String,
+    /// The artist of all its songs; None when they are by several.
+    pub artist: Option<String>,
+    pub song_count: u64,
+    pub duration_ms: u64,
+}
+
+/// One page of a library's artists or albums.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPage<T> {
+    pub groups: Page<T>,
+    /// Groups that match, over all pages.
+    pub total: u64,
+    /// Songs of the library that name none.
+    pub unknown_count: u64,
 }
 
 /// A change of one's own entry: None leaves a value, `Some(None)` returns to what the source says.
@@ -153,6 +209,10 @@ pub trait CatalogStore: Send + Sync + 'static {
 
     async fn list_library(&self, user: UserId, query: &LibraryQuery) -> StoreResult<LibraryPage>;
 
+    async fn list_artists(&self, user: UserId, query: &GroupQuery) -> StoreResult<GroupPage<ArtistSummary>>;
+
+    async fn list_albums(&self, user: UserId, query: &GroupQuery) -> StoreResult<GroupPage<AlbumSummary>>;
+
     async fn find_library_song(&self, user: UserId, song: SongId) -> StoreResult<Option<LibrarySong>>;
 
     /// None when the song is not in the library.
@@ -164,8 +224,17 @@ pub trait CatalogStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreResult<Option<LibrarySong>>;
 
-    /// True when it was there.
+    /// True when it was there. It can be restored for [`RESTORABLE_FOR`].
     async fn remove_entry(&self, user: UserId, song: SongId, now: Timestamp) -> StoreResult<bool>;
+
+    /// Puts a removed song back as it was, unless it is there. None when it never was, or was removed too
+    /// long ago.
+    async fn restore_entry(
+        &self,
+        user: UserId,
+        song: SongId,
+        now: Timestamp,
+    ) -> StoreResult<Option<LibrarySong>>;
 
     /// What to serve, when the session stands, the account is enabled and the song is in its library.
     async fn find_stream_target(
@@ -183,7 +252,8 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// True when it was there.
     async fn delete_song(&self, id: SongId, now: Timestamp) -> StoreResult<bool>;
 
-    /// Forgets songs that have had no owner since before `orphaned_before`; how many.
+    /// Forgets songs that have had no owner since before `orphaned_before` and that nobody can restore;
+    /// how many.
     async fn delete_orphaned_songs(&self, orphaned_before: Timestamp) -> StoreResult<u64>;
 
     async fn library_totals(&self) -> StoreResult<LibraryTotals>;

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{EmailAddress, OneTimeTokenId, Page, PageRequest, StoreResult, Timestamp, UserId};
+use crate::{
+    EmailAddress, OneTimeTokenId, Page, PageRequest, StoreResult, Timestamp, UserId, audit::AuditEntry,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,8 +144,14 @@ pub trait UserStore: Send + Sync + 'static {
     /// Adds a token and makes earlier unused ones of the same account and purpose void.
     async fn add_one_time_token(&self, token: NewOneTimeToken) -> StoreResult<()>;
 
-    /// Uses up a verification token and marks its account as verified. When the account's address
-    /// equals `bootstrap_admin` and no admin exists, the account becomes admin in the same transaction.
+    /// Adds a verification token that, when it is used, also sets a password, beside earlier tokens: who
+    /// signs up again for an address that nobody has verified changes nothing for who came first.
+    async fn add_sign_up_token(&self, token: NewOneTimeToken, password_hash: String) -> StoreResult<()>;
+
+    /// Uses up a verification token and marks its account as verified, with the password that is bound to
+    /// the token, if any: then its sessions end. The account's other verification tokens become void. When
+    /// the account's address equals `bootstrap_admin` and no admin exists, the account becomes admin in the
+    /// same transaction. An account that is verified already stays as it is.
     async fn verify_email(
         &self,
         hash: &TokenHash,
@@ -163,7 +171,21 @@ pub trait UserStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreResult<TokenUse<User>>;
 
-    /// Sets the password and ends all of the account's sessions. None when there is no such account.
+    /// Uses up a reset token: sets the password, ends all sessions, makes all other tokens of the account
+    /// void and marks its address as verified (with `bootstrap_admin` as in `verify_email`). `deed` goes
+    /// on record in the same transaction, with the account as actor and its address as target. `Expired`
+    /// too for a disabled account.
+    async fn reset_password(
+        &self,
+        hash: &TokenHash,
+        password_hash: String,
+        bootstrap_admin: Option<&EmailAddress>,
+        deed: AuditEntry,
+        now: Timestamp,
+    ) -> StoreResult<TokenUse<User>>;
+
+    /// Sets the password, ends all of the account's sessions and makes tokens void that would set another.
+    /// None when there is no such account.
     async fn set_password(
         &self,
         id: UserId,

@@ -8,6 +8,7 @@ mod limits;
 mod routes;
 mod session;
 mod state;
+mod traffic;
 mod urls;
 mod validate;
 
@@ -30,8 +31,9 @@ pub fn router(state: GatewayState, origins: OriginPolicy) -> Router {
     let api = api
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::map_response(keep_private))
-        .with_state(state);
-    cors(fallbacks(api.merge(routes::serve_docs(&document))), origins, CorsKind::Api)
+        .with_state(state.clone());
+    let traffic = middleware::from_fn_with_state(state.traffic.clone(), traffic::count);
+    cors(fallbacks(api.merge(routes::serve_docs(&document))), origins, CorsKind::Api).layer(traffic)
 }
 
 /// The description of the public API. The same code gives the same document, to the letter.

@@ -1,7 +1,16 @@
 //! Rate limits of the public API. The bus counts for all nodes; while it cannot be reached, each node
 //! counts for itself at the same rate.
 
-use std::{collections::HashMap, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
@@ -25,6 +34,10 @@ pub struct RateLimits {
     /// By account and client address together, so that a stranger cannot lock an account out.
     pub signin_email_per_min: u32,
     pub signup_ip_per_hour: u32,
+    pub reset_ip_per_hour: u32,
+    /// By address alone: each fills somebody's mailbox. It locks nobody out, as the mails that were sent
+    /// hold links that work.
+    pub reset_email_per_hour: u32,
     pub search_per_min: u32,
     pub import_per_hour: u32,
 }
@@ -35,6 +48,8 @@ impl Default for RateLimits {
             signin_ip_per_min: 20,
             signin_email_per_min: 10,
             signup_ip_per_hour: 30,
+            reset_ip_per_hour: 30,
+            reset_email_per_hour: 5,
             search_per_min: 120,
             import_per_hour: 120,
         }
@@ -45,10 +60,14 @@ impl Default for RateLimits {
 pub(crate) struct Limiter {
     bus: Arc<dyn Bus>,
     local: LocalLimits,
+    /// The bus failed when it was last asked: it is told once for each outage.
+    alone: AtomicBool,
     signin_ip: RateRule,
     signin_email: RateRule,
     signup_ip: RateRule,
     setup_ip: RateRule,
+    reset_ip: RateRule,
+    reset_email: RateRule,
     token_ip: RateRule,
     search: RateRule,
     import: RateRule,
@@ -62,12 +81,36 @@ impl Limiter {
         let signup_ip = rule("signup_ip", limits.signup_ip_per_hour, HOUR);
         // Counted apart, so that the settings mean what their names say.
         let setup_ip = rule("setup_ip", limits.signup_ip_per_hour, HOUR);
+        let reset_ip = rule("reset_ip", limits.reset_ip_per_hour, HOUR);
+        let reset_email = rule("reset_email", limits.reset_email_per_hour, HOUR);
         let token_ip = rule("token_ip", limits.signin_ip_per_min.saturating_mul(TOKENS_PER_SIGN_IN), MINUTE);
         let search = rule("search", limits.search_per_min, MINUTE);
         let import = rule("import", limits.import_per_hour, HOUR);
-        let local =
-            LocalLimits::new([signin_ip, signin_email, signup_ip, setup_ip, token_ip, search, import]);
-        Self { bus, local, signin_ip, signin_email, signup_ip, setup_ip, token_ip, search, import }
+        let local = LocalLimits::new([
+            signin_ip,
+            signin_email,
+            signup_ip,
+            setup_ip,
+            reset_ip,
+            reset_email,
+            token_ip,
+            search,
+            import,
+        ]);
+        Self {
+            bus,
+            local,
+            alone: AtomicBool::new(false),
+            signin_ip,
+            signin_email,
+            signup_ip,
+            setup_ip,
+            reset_ip,
+            reset_email,
+            token_ip,
+            search,
+            import,
+        }
     }
 
     /// # Errors
@@ -89,6 +132,20 @@ impl Limiter {
         self.check(self.setup_ip, &address_key(client.ip)).await
     }
 
+    /// Asking for a link that sets a new password.
+    pub(crate) async fn forgot_password(&self, client: &ClientInfo, email: &str) -> ServiceResult<()> {
+        self.reset_password(client).await?;
+        // What is no address gets no mail.
+        match EmailAddress::parse(email) {
+            Ok(email) => self.check(self.reset_email, email.key()).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn reset_password(&self, client: &ClientInfo) -> ServiceResult<()> {
+        self.check(self.reset_ip, &address_key(client.ip)).await
+    }
+
     /// Calls that carry a random token of ours: refresh, sign-out, verification.
     pub(crate) async fn token(&self, client: &ClientInfo) -> ServiceResult<()> {
         self.check(self.token_ip, &address_key(client.ip)).await
@@ -104,10 +161,17 @@ impl Limiter {
 
     async fn check(&self, rule: RateRule, key: &str) -> ServiceResult<()> {
         let decision = match self.bus.check_rate(rule, key).await {
-            Ok(decision) => decision,
+            Ok(decision) => {
+                if self.alone.swap(false, Ordering::Relaxed) {
+                    tracing::info!("rate limits are counted for all nodes again");
+                }
+                decision
+            }
             Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(rule = rule.name, error = %error, source, "this node counts rate limits alone");
+                if !self.alone.swap(true, Ordering::Relaxed) {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(error = %error, source, "this node counts rate limits alone");
+                }
                 self.local.check(rule, key)
             }
         };

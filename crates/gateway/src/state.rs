@@ -23,6 +23,7 @@ use crate::{
     feed::Hub,
     limits::{Limiter, RateLimits},
     session::Sessions,
+    traffic::Traffic,
 };
 
 /// What the operator decides.
@@ -35,6 +36,8 @@ pub struct GatewaySettings {
     /// Port of the public stream listener, for callers who reach the gateway's own port.
     pub stream_port: u16,
     pub events: EventTimings,
+    /// How often the admin service hears what was counted, where there is something.
+    pub traffic_report: Duration,
 }
 
 impl Default for GatewaySettings {
@@ -45,6 +48,7 @@ impl Default for GatewaySettings {
             public_stream_base: None,
             stream_port: 8005,
             events: EventTimings::default(),
+            traffic_report: Duration::from_secs(15),
         }
     }
 }
@@ -88,26 +92,28 @@ pub struct Shared {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) limiter: Limiter,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 struct Parts {
     shared: Shared,
-    listener: AbortHandle,
+    /// What runs as long as the state does.
+    tasks: [AbortHandle; 2],
 }
 
 impl GatewayState {
-    /// Begins to listen to the bus, so it must be called within a Tokio runtime. Listening ends with
-    /// the last clone.
+    /// Begins to listen to the bus and to report what is counted, so it must be called within a Tokio
+    /// runtime. Both end with the last clone.
     #[must_use]
     pub fn new(ports: GatewayPorts) -> Self {
         let sessions = Arc::new(Sessions::new(ports.auth.clone()));
         let hub = Arc::new(Hub::default());
         let limiter = Limiter::new(Arc::clone(&ports.bus), ports.settings.limits);
         let listener = tokio::spawn(listen(Arc::clone(&ports.bus), Arc::clone(&sessions), Arc::clone(&hub)));
-        Self(Arc::new(Parts {
-            shared: Shared { ports, sessions, limiter, hub },
-            listener: listener.abort_handle(),
-        }))
+        let traffic = Arc::new(Traffic::new(Arc::clone(&ports.clock)));
+        let report = Arc::clone(&traffic).report(ports.admin.clone(), ports.settings.traffic_report);
+        let tasks = [listener.abort_handle(), tokio::spawn(report).abort_handle()];
+        Self(Arc::new(Parts { shared: Shared { ports, sessions, limiter, hub, traffic }, tasks }))
     }
 }
 
@@ -136,7 +142,7 @@ impl Deref for Shared {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

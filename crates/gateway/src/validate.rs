@@ -6,8 +6,11 @@ use songkeep_domain::{PageRequest, ServiceError, ServiceResult};
 
 /// Characters that a search text may have.
 const MAX_TEXT: usize = 300;
-/// Characters of the longest cursor that we give, with room to spare.
-const MAX_CURSOR: usize = 2_048;
+/// Characters that the name of an artist or album may have.
+const MAX_NAME: usize = 500;
+/// Characters of the longest cursor that we give, with room to spare: it may hold a name of 500 characters
+/// of 4 bytes.
+const MAX_CURSOR: usize = 4_096;
 
 /// # Errors
 /// `invalid` outside `bounds`.
@@ -25,10 +28,14 @@ pub(crate) fn limit(value: Option<u32>, default: u32, bounds: RangeInclusive<u32
 /// # Errors
 /// `invalid` when it is too long or has control characters.
 pub(crate) fn text(field: &str, value: Option<String>) -> ServiceResult<Option<String>> {
+    bounded(field, value, MAX_TEXT)
+}
+
+fn bounded(field: &str, value: Option<String>, most: usize) -> ServiceResult<Option<String>> {
     let Some(value) = value else { return Ok(None) };
     let value = value.trim();
-    if value.chars().count() > MAX_TEXT {
-        let detail = format!("{field} must not have more than {MAX_TEXT} characters.");
+    if value.chars().count() > most {
+        let detail = format!("{field} must not have more than {most} characters.");
         return Err(ServiceError::invalid(field, "too_long", detail));
     }
     if value.chars().any(char::is_control) {
@@ -54,6 +61,28 @@ pub(crate) fn word<T>(
             ServiceError::invalid(field, "unknown", format!("{field} must be one of {words}."))
         }),
     }
+}
+
+/// A filter that this list does not have; blank is none.
+///
+/// # Errors
+/// `invalid` when there is one: an answer without it would look as if it had been heeded.
+pub(crate) fn absent(field: &str, value: Option<&str>) -> ServiceResult<()> {
+    match value {
+        None | Some("") => Ok(()),
+        Some(_) => {
+            let detail = format!("This list has no {field}; leave {field} out.");
+            Err(ServiceError::invalid(field, "unknown", detail))
+        }
+    }
+}
+
+/// The name of an artist or album as a filter; blank is none.
+///
+/// # Errors
+/// As [`text`], at a length that names may have.
+pub(crate) fn name(field: &str, value: Option<String>) -> ServiceResult<Option<String>> {
+    bounded(field, value, MAX_NAME)
 }
 
 /// # Errors

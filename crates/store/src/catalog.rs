@@ -6,8 +6,9 @@ use songkeep_domain::{
     Page, PageRequest, SessionId, SongId, SourceRef, StoreResult, Timestamp, UserId,
     event::LibraryChange,
     library::{
-        CatalogStore, EntryEdit, LibraryPage, LibraryQuery, LibrarySong, LibraryTotals, SongFilter,
-        SongSummary, SourceStatus, StreamTarget,
+        AlbumSummary, ArtistSummary, CatalogStore, EntryEdit, GroupPage, GroupQuery, LibraryPage,
+        LibraryQuery, LibrarySong, LibraryTotals, RESTORABLE_FOR, SongFilter, SongSummary, SourceStatus,
+        StreamTarget,
     },
     song::{Container, NewSong, Song},
 };
@@ -66,6 +67,14 @@ impl CatalogStore for Store {
         self.library_page(user, query).await
     }
 
+    async fn list_artists(&self, user: UserId, query: &GroupQuery) -> StoreResult<GroupPage<ArtistSummary>> {
+        self.artists(user, query).await
+    }
+
+    async fn list_albums(&self, user: UserId, query: &GroupQuery) -> StoreResult<GroupPage<AlbumSummary>> {
+        self.albums(user, query).await
+    }
+
     async fn find_library_song(&self, user: UserId, song: SongId) -> StoreResult<Option<LibrarySong>> {
         let find = format!(
             "SELECT entries.title AS own_title, entries.artist AS own_artist, entries.album AS own_album, \
@@ -107,6 +116,18 @@ impl CatalogStore for Store {
         let removed = tx.take_entry(user, song, now).await?;
         tx.commit().await?;
         Ok(removed)
+    }
+
+    async fn restore_entry(
+        &self,
+        user: UserId,
+        song: SongId,
+        now: Timestamp,
+    ) -> StoreResult<Option<LibrarySong>> {
+        let mut tx = self.begin().await?;
+        let restored = tx.restore_entry(user, song, now.minus(RESTORABLE_FOR), now).await?;
+        tx.commit().await?;
+        Ok(restored)
     }
 
     async fn find_stream_target(
@@ -180,9 +201,15 @@ impl CatalogStore for Store {
     }
 
     async fn delete_orphaned_songs(&self, orphaned_before: Timestamp) -> StoreResult<u64> {
+        // A transaction of its own: whoever changes a library locks the song first.
+        let tx = self.begin().await?;
+        let past = tx.now().await?.minus(RESTORABLE_FOR).as_micros();
+        tx.run("DELETE FROM removed_entries WHERE removed_at < $1", [past.into()]).await?;
+        tx.commit().await?;
         let tx = self.begin().await?;
         let delete = "DELETE FROM songs WHERE orphaned_at < $1 \
-                      AND NOT EXISTS (SELECT 1 FROM library_entries WHERE song_id = songs.id)";
+                      AND NOT EXISTS (SELECT 1 FROM library_entries WHERE song_id = songs.id) \
+                      AND NOT EXISTS (SELECT 1 FROM removed_entries WHERE song_id = songs.id)";
         let deleted = tx.run(delete, [orphaned_before.as_micros().into()]).await?;
         tx.commit().await?;
         Ok(deleted)

@@ -389,7 +389,7 @@ pub(crate) fn error(error: DbErr) -> StoreError {
                     true
                 }
                 // SQLite: busy, locked, full, cannot open. PostgreSQL: serialization, deadlock, connection
-                // classes, out of resources, shutting down.
+                // classes, out of resources, shutting down, silent for too long.
                 Sqlx::Database(inner) => inner.code().is_some_and(|code| {
                     matches!(
                         code.as_ref(),

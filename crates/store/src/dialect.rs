@@ -5,6 +5,7 @@
 //! * `{for update}`: locks the selected rows until the end of the transaction
 //! * `{skip locked}`: the same, passing over rows that are locked
 //! * `{by turn}`, `{by run_at}`, `{by lease}`: after `jobs` in FROM, the order in which jobs are read
+//! * `{by artist}`, `{by album}`: after `library_entries entries`, the index that finds a filter's entries
 //! * in migrations also `{uuid}`, `{bytes}`, `{double}`, `{sorted text}`: column types
 //!
 //! A limit that is a parameter is written `LIMIT CAST($1 AS BIGINT)`: SQLite plans a statement with a
@@ -26,7 +27,7 @@ impl Dialect {
         }
     }
 
-    const fn words(self) -> [(&'static str, &'static str); 10] {
+    const fn words(self) -> [(&'static str, &'static str); 12] {
         match self {
             // A transaction that writes holds SQLite's one write lock from its beginning.
             Self::Sqlite => [
@@ -37,6 +38,9 @@ impl Dialect {
                 ("{by turn}", "INDEXED BY jobs_due"),
                 ("{by run_at}", "INDEXED BY jobs_run_at"),
                 ("{by lease}", "INDEXED BY jobs_leases"),
+                // Nor would it rather sort the few entries of a name than look through all in their order.
+                ("{by artist}", "INDEXED BY library_entries_artist"),
+                ("{by album}", "INDEXED BY library_entries_album"),
                 ("{uuid}", "BLOB"),
                 ("{bytes}", "BLOB"),
                 ("{double}", "REAL"),
@@ -49,6 +53,8 @@ impl Dialect {
                 ("{by turn}", ""),
                 ("{by run_at}", ""),
                 ("{by lease}", ""),
+                ("{by artist}", ""),
+                ("{by album}", ""),
                 ("{uuid}", "UUID"),
                 ("{bytes}", "BYTEA"),
                 ("{double}", "DOUBLE PRECISION"),

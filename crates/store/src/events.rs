@@ -80,4 +80,12 @@ impl EventStore for Store {
         tx.commit().await?;
         Ok(deleted)
     }
+
+    async fn delete_traffic(&self, before: Timestamp) -> StoreResult<u64> {
+        let tx = self.begin().await?;
+        let before = before.as_secs().div_euclid(60);
+        let deleted = tx.run("DELETE FROM traffic WHERE minute < $1", [before.into()]).await?;
+        tx.commit().await?;
+        Ok(deleted)
+    }
 }

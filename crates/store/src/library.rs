@@ -87,15 +87,18 @@ fn words_of_entry(user: UserId, song: SongId, own: OwnWords, entry: &LibrarySong
     ]
 }
 
-pub fn library_song(row: &QueryResult) -> StoreResult<LibrarySong> {
-    let song = rows::song(row)?;
-    let row = Row::new("library_entries", row);
+fn entry_parts(found: &QueryResult) -> StoreResult<(OwnWords, Song, Timestamp)> {
+    let row = Row::new("library_entries", found);
     let own = OwnWords {
         title: row.get("own_title")?,
         artist: row.get("own_artist")?,
         album: row.get("own_album")?,
     };
-    Ok(own.over(song, row.time("added_at")?))
+    Ok((own, rows::song(found)?, row.time("added_at")?))
+}
+
+pub fn library_song(found: &QueryResult) -> StoreResult<LibrarySong> {
+    entry_parts(found).map(|(own, song, added_at)| own.over(song, added_at))
 }
 
 impl Tx<'_> {
@@ -107,28 +110,73 @@ impl Tx<'_> {
         hints: &ImportHints,
         now: Timestamp,
     ) -> StoreResult<bool> {
+        self.insert_entry(user, song, OwnWords::from_hints(song, hints), now, now).await
+    }
+
+    async fn insert_entry(
+        &mut self,
+        user: UserId,
+        song: &Song,
+        own: OwnWords,
+        added_at: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
         // Also locks the song against the last owner leaving at the same moment.
         self.run("UPDATE songs SET orphaned_at = NULL WHERE id = $1", [song.id.0.into()]).await?;
-        let own = OwnWords::from_hints(song, hints);
-        let entry = own.clone().over(song.clone(), now);
+        let entry = own.clone().over(song.clone(), added_at);
         let insert = "INSERT INTO library_entries (user_id, song_id, title, artist, album, sort_title, sort_artist, \
                       sort_album, search_text, duration_ms, added_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (user_id, song_id) DO NOTHING";
         let duration_ms = i64::try_from(song.audio.duration_ms).unwrap_or(i64::MAX);
         let values = words_of_entry(user, song.id, own, &entry);
-        if self.run(insert, values.into_iter().chain([duration_ms.into(), now.as_micros().into()])).await?
-            == 0
-        {
+        let added_at = added_at.as_micros();
+        if self.run(insert, values.into_iter().chain([duration_ms.into(), added_at.into()])).await? == 0 {
             return Ok(false);
         }
+        // What was removed before is past: the song is here again.
+        let forget = "DELETE FROM removed_entries WHERE user_id = $1 AND song_id = $2";
+        self.run(forget, [user.0.into(), song.id.0.into()]).await?;
         self.run("UPDATE users SET song_count = song_count + 1 WHERE id = $1", [user.0.into()]).await?;
         self.add_library_event(user, LibraryChange::Added, song.id, Some(entry), now).await?;
         Ok(true)
     }
 
-    /// Takes a song out of a library; true when it was there. Tells of it.
+    /// Puts a song that was removed after `removed_after` back as it was, unless it is there; the entry as
+    /// it is in the end. Tells of what it did.
+    pub async fn restore_entry(
+        &mut self,
+        user: UserId,
+        song: SongId,
+        removed_after: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<Option<LibrarySong>> {
+        // Of two who restore at once, the second finds what the first did.
+        self.all("SELECT id FROM songs WHERE id = $1 {for update}", [song.0.into()]).await?;
+        if let Some((own, song, added_at)) = self.find_entry(user, song).await? {
+            return Ok(Some(own.over(song, added_at)));
+        }
+        let find = format!(
+            "SELECT {ENTRY}, {SONG} FROM removed_entries entries JOIN songs ON songs.id = entries.song_id \
+             WHERE entries.user_id = $1 AND entries.song_id = $2 AND entries.removed_at > $3"
+        );
+        let values = [user.0.into(), song.0.into(), removed_after.as_micros().into()];
+        let Some(found) = self.one(&find, values).await? else { return Ok(None) };
+        let (own, song, added_at) = entry_parts(&found)?;
+        self.insert_entry(user, &song, own.clone(), added_at, now).await?;
+        Ok(Some(own.over(song, added_at)))
+    }
+
+    /// Takes a song out of a library and keeps what is needed to put it back; true when it was there. Tells
+    /// of it.
     pub async fn take_entry(&mut self, user: UserId, song: SongId, now: Timestamp) -> StoreResult<bool> {
         self.all("SELECT id FROM songs WHERE id = $1 {for update}", [song.0.into()]).await?;
+        let keep = "INSERT INTO removed_entries (user_id, song_id, title, artist, album, added_at, removed_at) \
+                    SELECT user_id, song_id, title, artist, album, added_at, CAST($3 AS BIGINT) \
+                    FROM library_entries WHERE user_id = $1 AND song_id = $2 \
+                    ON CONFLICT (user_id, song_id) DO UPDATE SET title = excluded.title, \
+                    artist = excluded.artist, album = excluded.album, added_at = excluded.added_at, \
+                    removed_at = excluded.removed_at";
+        self.run(keep, [user.0.into(), song.0.into(), now.as_micros().into()]).await?;
         let delete = "DELETE FROM library_entries WHERE user_id = $1 AND song_id = $2";
         if self.run(delete, [user.0.into(), song.0.into()]).await? == 0 {
             return Ok(false);
@@ -167,14 +215,8 @@ impl Tx<'_> {
             "SELECT {ENTRY}, {SONG} FROM library_entries entries JOIN songs ON songs.id = entries.song_id \
              WHERE entries.user_id = $1 AND entries.song_id = $2"
         );
-        let Some(found) = self.one(&find, [user.0.into(), song.0.into()]).await? else { return Ok(None) };
-        let row = Row::new("library_entries", &found);
-        let own = OwnWords {
-            title: row.get("own_title")?,
-            artist: row.get("own_artist")?,
-            album: row.get("own_album")?,
-        };
-        Ok(Some((own, rows::song(&found)?, row.time("added_at")?)))
+        let found = self.one(&find, [user.0.into(), song.0.into()]).await?;
+        found.as_ref().map(entry_parts).transpose()
     }
 
     pub async fn add_library_event(
@@ -265,7 +307,13 @@ impl Store {
             values.push(contains_pattern(word).into());
             matching.push_str(&format!(" AND entries.search_text LIKE ${} ESCAPE '\\'", values.len()));
         }
-        // Without a search, the count is kept with the account.
+        for (column, name) in [("sort_artist", &query.artist), ("sort_album", &query.album)] {
+            if let Some(name) = name {
+                values.push(fold(name).into());
+                matching.push_str(&format!(" AND entries.{column} = ${}", values.len()));
+            }
+        }
+        // Without a filter, the count is kept with the account.
         let total =
             if values.len() == 1 { state.songs } else { self.count_entries(&matching, &values).await? };
         let mut from_cursor = String::new();
@@ -279,8 +327,13 @@ impl Store {
         }
         values.push((i64::from(query.page.limit) + 1).into());
         let direction = if descending { "DESC" } else { "ASC" };
+        let by = match (&query.artist, &query.album) {
+            (Some(_), _) => "{by artist}",
+            (None, Some(_)) => "{by album}",
+            (None, None) => "",
+        };
         let select = format!(
-            "SELECT {ENTRY}, {SONG} FROM library_entries entries JOIN songs ON songs.id = entries.song_id \
+            "SELECT {ENTRY}, {SONG} FROM library_entries entries {by} JOIN songs ON songs.id = entries.song_id \
              WHERE {matching}{from_cursor} \
              ORDER BY entries.{column} {direction}, entries.song_id {direction} LIMIT CAST(${} AS BIGINT)",
             values.len()

@@ -28,6 +28,8 @@ pub struct LibraryState {
 struct Key {
     user: UserId,
     q: Option<String>,
+    artist: Option<String>,
+    album: Option<String>,
     sort: std::mem::Discriminant<songkeep_domain::library::LibrarySort>,
     cursor: Option<String>,
     limit: u32,
@@ -35,10 +37,12 @@ struct Key {
 
 impl Key {
     fn of(user: UserId, query: &LibraryQuery) -> Self {
-        let LibraryQuery { q, sort, page } = query;
+        let LibraryQuery { q, artist, album, sort, page } = query;
         Self {
             user,
             q: q.clone(),
+            artist: artist.clone(),
+            album: album.clone(),
             sort: std::mem::discriminant(sort),
             cursor: page.cursor.clone(),
             limit: page.limit,

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sea_orm::Value;
 use songkeep_domain::{
     EmailAddress, Page, PageRequest, StoreError, StoreResult, Timestamp, UserId, UserRole,
+    audit::AuditEntry,
     bus::Notice,
     session::SessionEnd,
     user::{
@@ -52,6 +53,9 @@ impl UserStore for Store {
 
     async fn add_one_time_token(&self, token: NewOneTimeToken) -> StoreResult<()> {
         let tx = self.begin().await?;
+        if let Some(id) = token.user_id {
+            tx.lock_user(id).await?;
+        }
         let void = "UPDATE one_time_tokens SET used_at = $1 \
                     WHERE purpose = $2 AND used_at IS NULL AND (user_id = $3 OR (user_id IS NULL AND $4 = 1))";
         let values: [Value; 4] = [
@@ -65,6 +69,15 @@ impl UserStore for Store {
         tx.commit().await
     }
 
+    async fn add_sign_up_token(&self, token: NewOneTimeToken, password_hash: String) -> StoreResult<()> {
+        let tx = self.begin().await?;
+        let id = token.id.0;
+        tx.insert_token(token).await?;
+        let bind = "INSERT INTO token_passwords (token_id, password_hash) VALUES ($1, $2)";
+        tx.run(bind, [id.into(), password_hash.into()]).await?;
+        tx.commit().await
+    }
+
     async fn verify_email(
         &self,
         hash: &TokenHash,
@@ -72,25 +85,28 @@ impl UserStore for Store {
         now: Timestamp,
     ) -> StoreResult<TokenUse<User>> {
         let mut tx = self.begin().await?;
-        let user_id = match tx.use_token(hash, TokenPurpose::VerifyEmail, now).await? {
-            TokenUse::Accepted(Some(id)) => id,
-            TokenUse::Accepted(None) | TokenUse::Unknown => return Ok(TokenUse::Unknown),
+        let user_id = match tx.use_account_token(hash, TokenPurpose::VerifyEmail, now).await? {
+            TokenUse::Accepted(id) => id,
+            TokenUse::Unknown => return Ok(TokenUse::Unknown),
             TokenUse::Expired => return Ok(TokenUse::Expired),
         };
-        let verify =
-            "UPDATE users SET verified_at = COALESCE(verified_at, $2), updated_at = $2 WHERE id = $1";
-        tx.run(verify, [user_id.into(), now.as_micros().into()]).await?;
-        if let Some(address) = bootstrap_admin {
-            tx.wait_for_turn(FIRST_ADMIN).await?;
-            let promote = format!(
-                "UPDATE users SET role = 'admin' WHERE id = $1 AND email_key = $2 AND disabled_at IS NULL \
-                 AND NOT {ADMIN_EXISTS}"
-            );
-            if tx.run(&promote, [user_id.into(), address.key().into()]).await? > 0 {
-                tx.notify(Notice::UserChanged { user_id: UserId(user_id) });
-            }
+        let bound = "SELECT password_hash FROM token_passwords \
+                     WHERE token_id = (SELECT id FROM one_time_tokens WHERE hash = $1)";
+        let bound = match tx.one(bound, [hash.to_vec().into()]).await? {
+            Some(row) => Some(row.try_get::<String>("", "password_hash").map_err(error)?),
+            None => None,
+        };
+        let sets_password = bound.is_some();
+        let verify = "UPDATE users SET verified_at = $2, updated_at = $2, \
+                      password_hash = COALESCE($3, password_hash) WHERE id = $1 AND verified_at IS NULL";
+        let values: [Value; 3] = [user_id.0.into(), now.as_micros().into(), bound.into()];
+        if tx.run(verify, values).await? > 0 && sets_password {
+            tx.end_sessions_of(user_id, SessionEnd::PasswordChanged, now).await?;
+            tx.notify(Notice::UserChanged { user_id });
         }
-        let user = tx.get_user(UserId(user_id)).await?;
+        tx.void_tokens(user_id, TokenPurpose::VerifyEmail, now).await?;
+        tx.make_first_admin(user_id, bootstrap_admin).await?;
+        let user = tx.get_user(user_id).await?;
         tx.commit().await?;
         Ok(TokenUse::Accepted(user))
     }
@@ -116,6 +132,36 @@ impl UserStore for Store {
         Ok(TokenUse::Accepted(user))
     }
 
+    async fn reset_password(
+        &self,
+        hash: &TokenHash,
+        password_hash: String,
+        bootstrap_admin: Option<&EmailAddress>,
+        deed: AuditEntry,
+        now: Timestamp,
+    ) -> StoreResult<TokenUse<User>> {
+        let mut tx = self.begin().await?;
+        let user_id = match tx.use_account_token(hash, TokenPurpose::ResetPassword, now).await? {
+            TokenUse::Accepted(id) => id,
+            TokenUse::Unknown => return Ok(TokenUse::Unknown),
+            TokenUse::Expired => return Ok(TokenUse::Expired),
+        };
+        let change = "UPDATE users SET password_hash = $2, verified_at = COALESCE(verified_at, $3), \
+                      updated_at = $3 WHERE id = $1 AND disabled_at IS NULL";
+        let values = [user_id.0.into(), password_hash.into(), now.as_micros().into()];
+        if tx.run(change, values).await? == 0 {
+            return Ok(TokenUse::Expired);
+        }
+        tx.password_changed(user_id, now).await?;
+        tx.void_tokens(user_id, TokenPurpose::VerifyEmail, now).await?;
+        tx.make_first_admin(user_id, bootstrap_admin).await?;
+        let user = tx.get_user(user_id).await?;
+        let deed = AuditEntry { actor_id: Some(user_id), target: Some(user.email.clone()), ..deed };
+        tx.append_audit(deed).await?;
+        tx.commit().await?;
+        Ok(TokenUse::Accepted(user))
+    }
+
     async fn set_password(
         &self,
         id: UserId,
@@ -123,8 +169,15 @@ impl UserStore for Store {
         now: Timestamp,
     ) -> StoreResult<Option<User>> {
         let change = "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";
+        let mut tx = self.begin().await?;
         let values = [id.0.into(), password_hash.into(), now.as_micros().into()];
-        self.change_user(id, change, values, Some(SessionEnd::PasswordChanged), now).await
+        if tx.run(change, values).await? == 0 {
+            return Ok(None);
+        }
+        tx.password_changed(id, now).await?;
+        let user = tx.get_user(id).await?;
+        tx.commit().await?;
+        Ok(Some(user))
     }
 
     async fn rehash_password(&self, id: UserId, password_hash: String) -> StoreResult<()> {
@@ -250,6 +303,61 @@ impl Tx<'_> {
             token.expires_at.as_micros().into(),
         ];
         self.run(insert, values).await.map(drop)
+    }
+
+    /// Whoever changes an account's tokens locks the account first, so that no two wait for each other.
+    async fn lock_user(&self, id: UserId) -> StoreResult<()> {
+        self.all("SELECT id FROM users WHERE id = $1 {for update}", [id.0.into()]).await.map(drop)
+    }
+
+    /// Uses up a token that belongs to an account, which is locked; the account.
+    async fn use_account_token(
+        &self,
+        hash: &TokenHash,
+        purpose: TokenPurpose,
+        now: Timestamp,
+    ) -> StoreResult<TokenUse<UserId>> {
+        let owner = "SELECT user_id FROM one_time_tokens WHERE hash = $1 AND user_id IS NOT NULL";
+        let Some(row) = self.one(owner, [hash.to_vec().into()]).await? else { return Ok(TokenUse::Unknown) };
+        let owner = UserId(row.try_get("", "user_id").map_err(error)?);
+        self.lock_user(owner).await?;
+        Ok(match self.use_token(hash, purpose, now).await? {
+            TokenUse::Accepted(_) => TokenUse::Accepted(owner),
+            TokenUse::Unknown => TokenUse::Unknown,
+            TokenUse::Expired => TokenUse::Expired,
+        })
+    }
+
+    /// Makes unused tokens of an account void.
+    async fn void_tokens(&self, user: UserId, purpose: TokenPurpose, now: Timestamp) -> StoreResult<()> {
+        let void = "UPDATE one_time_tokens SET used_at = $3 \
+                    WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL";
+        self.run(void, [user.0.into(), purpose.as_str().into(), now.as_micros().into()]).await.map(drop)
+    }
+
+    /// What follows from a new password: all sessions end, and no link that is out yet sets another one.
+    async fn password_changed(&mut self, id: UserId, now: Timestamp) -> StoreResult<()> {
+        self.end_sessions_of(id, SessionEnd::PasswordChanged, now).await?;
+        self.void_tokens(id, TokenPurpose::ResetPassword, now).await?;
+        let void = "UPDATE one_time_tokens SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL \
+                    AND EXISTS (SELECT 1 FROM token_passwords WHERE token_id = one_time_tokens.id)";
+        self.run(void, [id.0.into(), now.as_micros().into()]).await?;
+        self.notify(Notice::UserChanged { user_id: id });
+        Ok(())
+    }
+
+    /// Makes the account of that address admin while there is none.
+    async fn make_first_admin(&mut self, user_id: UserId, address: Option<&EmailAddress>) -> StoreResult<()> {
+        let Some(address) = address else { return Ok(()) };
+        self.wait_for_turn(FIRST_ADMIN).await?;
+        let promote = format!(
+            "UPDATE users SET role = 'admin' WHERE id = $1 AND email_key = $2 AND disabled_at IS NULL \
+             AND NOT {ADMIN_EXISTS}"
+        );
+        if self.run(&promote, [user_id.0.into(), address.key().into()]).await? > 0 {
+            self.notify(Notice::UserChanged { user_id });
+        }
+        Ok(())
     }
 
     /// Uses a token up; the account it belongs to, if any.

@@ -5,14 +5,17 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use songkeep_admin::{AdminPorts, AdminService};
 use songkeep_api::admin::{
-    AdminClient, AdminRpc, ListAllJobs, ListAudit, ListSongs, ListUsers, SetDisabled, SetRole,
+    AdminClient, AdminRpc, GetStats, ListAllJobs, ListAudit, ListSongs, ListUsers, RecordTraffic,
+    SetDisabled, SetRole,
 };
 use songkeep_domain::{
-    CallContext, ErrorCode, JobId, PageRequest, SongId, StoreResult, SystemClock, UserId, UserRole,
+    CallContext, Clock as _, ErrorCode, JobId, PageRequest, SongId, StoreResult, SystemClock, UserId,
+    UserRole,
     audit::AuditEntry,
     bus::CommitHook,
     job::{FailureCode, ImportFailure, ImportHints, JobFilter, JobStatus, JobStore, NewImport},
     library::SongFilter,
+    overview::TrafficMinute,
     user::UserFilter,
 };
 use songkeep_store::Store;
@@ -36,6 +39,7 @@ async fn setup() -> (World, [AdminClient; 2]) {
         catalog: Arc::clone(&world.store) as _,
         jobs: Arc::clone(&world.store) as _,
         audit: Arc::clone(&world.store) as _,
+        overview: Arc::clone(&world.store) as _,
         clock: Arc::new(SystemClock),
     };
     let service = Arc::new(AdminService::new(ports));
@@ -43,6 +47,7 @@ async fn setup() -> (World, [AdminClient; 2]) {
     (world, [AdminClient::local(service), AdminClient::http(remote)])
 }
 
+const DAY: GetStats = GetStats { hours: 24 };
 const PAGE: PageRequest = PageRequest::first(50);
 
 fn demote(user_id: UserId) -> SetRole {
@@ -85,7 +90,7 @@ async fn every_method_is_for_administrators_only() {
                 client.list_songs(caller, ListSongs { filter: songs, page: PAGE }).await.err(),
                 client.list_jobs(caller, ListAllJobs { filter: jobs, page: PAGE }).await.err(),
                 client.list_audit(caller, ListAudit { q: None, page: PAGE }).await.err(),
-                client.stats(caller, ()).await.err(),
+                client.stats(caller, DAY).await.err(),
                 client.set_role(caller, promote(user(&listener))).await.err(),
                 client.set_disabled(caller, disabled(user(&listener), true)).await.err(),
                 client.cancel_job(caller, JobId::new()).await.err(),
@@ -115,7 +120,7 @@ async fn lists_and_stats_show_everybodys_things() {
         let filter = JobFilter { user_id: Some(user(&ada)), status: Some(JobStatus::Completed), q: None };
         let jobs = client.list_jobs(&admin, ListAllJobs { filter, page: PAGE }).await.unwrap().items;
         assert_eq!((jobs.len(), jobs[0].song_id), (1, Some(song)));
-        let stats = client.stats(&admin, ()).await.unwrap();
+        let stats = client.stats(&admin, DAY).await.unwrap();
         assert_eq!(
             (stats.users, stats.songs, stats.library_entries, stats.storage_bytes),
             (2, 1, 1, 3_000_000)
@@ -251,7 +256,7 @@ async fn a_deleted_song_leaves_all_libraries() {
         let song = world.add_song(&ada, id, "One").await;
         client.delete_song(&admin, song).await.unwrap();
         assert_eq!(client.delete_song(&admin, song).await.unwrap_err().code, ErrorCode::NotFound);
-        let stats = client.stats(&admin, ()).await.unwrap();
+        let stats = client.stats(&admin, DAY).await.unwrap();
         assert_eq!((stats.songs, stats.library_entries), (0, 0));
         let entry =
             audit(client, &admin).await.into_iter().find(|row| row.target == Some(song.to_string())).unwrap();
@@ -276,5 +281,56 @@ async fn unknown_ids_are_not_found_and_leave_no_record() {
             assert_eq!(error.unwrap().code, ErrorCode::NotFound);
         }
         assert!(audit(client, &admin).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_series_tells_what_went_on_and_what_stood_at_each_end() {
+    let (world, clients) = setup().await;
+    let (admin, ada) = (world.caller(UserRole::Admin).await, world.caller(UserRole::User).await);
+    world.add_song(&ada, "aaaaaaaaaa1", "One").await;
+    let minute = SystemClock.now().as_secs() / 60;
+    for client in &clients {
+        let node = uuid::Uuid::now_v7();
+        let minutes = vec![
+            TrafficMinute { minute: minute - 1, requests: 30, errors: 2 },
+            TrafficMinute { minute: minute - 60 * 24 * 40, requests: 1_000, errors: 1_000 },
+        ];
+        // A gateway has no account, and may not know whether it was heard.
+        for _ in 0..2 {
+            let request = RecordTraffic { node, minutes: minutes.clone() };
+            client.record_traffic(&nobody(), request).await.unwrap();
+        }
+    }
+    for client in &clients {
+        for (hours, width, count) in
+            [(1, 60, 60), (6, 300, 72), (24, 900, 96), (72, 3_600, 72), (168, 7_200, 84), (720, 21_600, 120)]
+        {
+            let series = client.stats(&admin, GetStats { hours }).await.unwrap().series;
+            assert_eq!(series.bucket_seconds, width);
+            let lists = [
+                &series.requests,
+                &series.errors,
+                &series.imports_completed,
+                &series.imports_failed,
+                &series.storage_bytes,
+                &series.songs,
+                &series.users,
+            ];
+            assert!(lists.iter().all(|list| list.len() == count), "{hours} h");
+            let sums = [&series.requests, &series.errors, &series.imports_completed, &series.imports_failed]
+                .map(|list| list.iter().sum::<u64>());
+            assert_eq!(sums, [60, 4, 1, 0], "{hours} h");
+            let last = [&series.storage_bytes, &series.songs, &series.users].map(|list| list[count - 1]);
+            assert_eq!(last, [3_000_000, 1, 2], "{hours} h");
+            assert_eq!(series.songs[0], 0, "{hours} h");
+        }
+        for hours in [0, 721] {
+            let error = client.stats(&admin, GetStats { hours }).await.unwrap_err();
+            assert_eq!((error.code, error.fields[0].field.as_str()), (ErrorCode::Invalid, "hours"));
+        }
+        let minutes = vec![TrafficMinute::default(); 3_000];
+        let request = RecordTraffic { node: uuid::Uuid::now_v7(), minutes };
+        assert_eq!(client.record_traffic(&nobody(), request).await.unwrap_err().code, ErrorCode::Invalid);
     }
 }

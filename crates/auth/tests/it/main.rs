@@ -3,6 +3,7 @@
 
 mod accounts;
 mod commands;
+mod resets;
 mod sessions;
 mod setup;
 mod sign_up;

@@ -154,7 +154,8 @@ impl Setup {
 }
 
 pub fn token_in(mail: &Mail) -> String {
-    let (_, rest) = mail.text.split_once("https://music.example/verify?token=").unwrap();
+    let verify = mail.text.split_once("https://music.example/verify?token=");
+    let (_, rest) = verify.or_else(|| mail.text.split_once("https://music.example/reset#token=")).unwrap();
     rest.lines().next().unwrap().to_owned()
 }
 

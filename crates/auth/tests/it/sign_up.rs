@@ -81,18 +81,32 @@ async fn the_answer_does_not_tell_whether_an_address_is_taken() {
 }
 
 #[tokio::test]
-async fn an_account_that_nobody_verified_is_his_who_signed_up_last() {
-    let setup = Setup::new(settings()).await;
-    let [client, _] = &setup.clients;
-    sign_up(client, "ada@example.com", "a stranger's password").await.unwrap();
-    let strangers = setup.mailed_token("ada@example.com").await;
-    sign_up(client, "ada@example.com", PASSWORD).await.unwrap();
-    let own = setup.mailed_token("ada@example.com").await;
-    assert_eq!(verify(&setup, &strangers).await, Err(ErrorCode::TokenExpired), "made void by the later one");
-    assert!(verify(&setup, &own).await.is_ok());
-    sign_in(client, "ada@example.com", PASSWORD).await.unwrap();
-    let error = sign_in(client, "ada@example.com", "a stranger's password").await.err().unwrap();
-    assert_eq!(error.code, ErrorCode::InvalidCredentials);
+async fn an_account_that_nobody_verified_is_his_whose_link_is_followed() {
+    for own_first in [true, false] {
+        let setup = Setup::new(settings()).await;
+        for (client, email) in setup.clients.iter().zip(["ada@example.com", "bob@example.com"]) {
+            let mut passwords = [PASSWORD, "a stranger's password"];
+            if !own_first {
+                passwords.reverse();
+            }
+            let mut links = Vec::new();
+            for password in passwords {
+                sign_up(client, email, password).await.unwrap();
+                links.push((password, setup.mailed_token(email).await));
+            }
+            let error = sign_in(client, email, passwords[0]).await.err().unwrap();
+            assert_eq!(error.code, ErrorCode::EmailNotVerified, "the first password is as it was");
+            let error = sign_in(client, email, passwords[1]).await.err().unwrap();
+            assert_eq!(error.code, ErrorCode::InvalidCredentials);
+            links.sort_by_key(|(password, _)| *password != PASSWORD);
+            let [(_, own), (_, strangers)] = &links[..] else { panic!("two links") };
+            assert!(verify(&setup, own).await.is_ok());
+            assert_eq!(verify(&setup, strangers).await, Err(ErrorCode::TokenExpired), "void by the other");
+            sign_in(client, email, PASSWORD).await.unwrap();
+            let error = sign_in(client, email, "a stranger's password").await.err().unwrap();
+            assert_eq!(error.code, ErrorCode::InvalidCredentials);
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use songkeep_api::{
-    catalog::{CatalogClient, CatalogRpc, ListLibrary, UpdateEntry},
+    catalog::{CatalogClient, CatalogRpc, ListAlbums, ListArtists, ListLibrary, UpdateEntry},
     token::{StreamTokens, TokenError},
 };
 use songkeep_catalog::{CatalogPorts, CatalogService, CatalogSettings};
@@ -51,7 +51,15 @@ async fn setup() -> Setup {
 }
 
 fn all() -> ListLibrary {
-    ListLibrary { q: None, sort: LibrarySort::default(), cursor: None, limit: 50 }
+    ListLibrary { q: None, artist: None, album: None, sort: LibrarySort::default(), cursor: None, limit: 50 }
+}
+
+const fn artists() -> ListArtists {
+    ListArtists { q: None, cursor: None, limit: 50 }
+}
+
+const fn albums() -> ListAlbums {
+    ListAlbums { q: None, artist: None, cursor: None, limit: 50 }
 }
 
 fn edit(song_id: SongId, edit: EntryEdit) -> UpdateEntry {
@@ -72,7 +80,10 @@ async fn every_method_needs_a_signed_in_listener() {
             client.list_library(&nobody(), all()).await.err(),
             client.get_library_song(&nobody(), song).await.err(),
             client.update_entry(&nobody(), edit(song, EntryEdit::default())).await.err(),
+            client.list_artists(&nobody(), artists()).await.err(),
+            client.list_albums(&nobody(), albums()).await.err(),
             client.remove_entry(&nobody(), song).await.err(),
+            client.restore_entry(&nobody(), song).await.err(),
             client.grant_stream(&nobody(), song).await.err(),
         ];
         for error in codes {
@@ -113,6 +124,8 @@ async fn bad_lists_are_refused_with_the_field_at_fault() {
             (ListLibrary { limit: 501, ..all() }, "limit"),
             (ListLibrary { q: Some("x".repeat(301)), ..all() }, "q"),
             (ListLibrary { q: Some("a\0b".to_owned()), ..all() }, "q"),
+            (ListLibrary { artist: Some("x".repeat(501)), ..all() }, "artist"),
+            (ListLibrary { album: Some("a\nb".to_owned()), ..all() }, "album"),
         ] {
             let error = client.list_library(&caller, request).await.unwrap_err();
             assert_eq!((error.code, error.fields[0].field.as_str()), (ErrorCode::Invalid, field));
@@ -153,6 +166,7 @@ async fn a_song_of_somebody_else_is_not_found() {
                 .await
                 .err(),
             client.remove_entry(&bob, song).await.err(),
+            client.restore_entry(&bob, song).await.err(),
             client.grant_stream(&bob, song).await.err(),
         ];
         for error in errors {
@@ -217,6 +231,73 @@ async fn a_removed_song_is_gone_and_cannot_be_removed_again() {
         client.remove_entry(&caller, song).await.unwrap();
         assert_eq!(client.remove_entry(&caller, song).await.unwrap_err().code, ErrorCode::NotFound);
         assert_eq!(client.list_library(&caller, all()).await.unwrap().total, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_removed_song_comes_back_within_an_hour() {
+    let setup = setup().await;
+    let caller = setup.world.caller(UserRole::User).await;
+    for (client, id) in setup.clients.iter().zip(["aaaaaaaaaa1", "aaaaaaaaaa2"]) {
+        let song = setup.world.add_song(&caller, id, "One").await;
+        let renamed = edit(song, EntryEdit { title: some("Mine"), ..EntryEdit::default() });
+        let entry = client.update_entry(&caller, renamed).await.unwrap();
+        client.remove_entry(&caller, song).await.unwrap();
+        assert_eq!(client.grant_stream(&caller, song).await.err().unwrap().code, ErrorCode::NotFound);
+        setup.clock.advance(Duration::from_secs(3_599));
+        for _ in 0..2 {
+            assert_eq!(client.restore_entry(&caller, song).await.unwrap(), entry);
+        }
+        client.grant_stream(&caller, song).await.unwrap();
+        client.remove_entry(&caller, song).await.unwrap();
+        setup.clock.advance(Duration::from_secs(3_600));
+        assert_eq!(client.restore_entry(&caller, song).await.unwrap_err().code, ErrorCode::NotFound);
+        assert_eq!(client.restore_entry(&caller, SongId::new()).await.unwrap_err().code, ErrorCode::NotFound);
+    }
+}
+
+#[tokio::test]
+async fn artists_and_albums_are_listed_and_lead_to_their_songs() {
+    let setup = setup().await;
+    let caller = setup.world.caller(UserRole::User).await;
+    for (id, title, artist, album) in [
+        ("aaaaaaaaaa1", "One", "Björk", "Post"),
+        ("aaaaaaaaaa2", "Two", "björk", "Debut"),
+        ("aaaaaaaaaa3", "Three", "ABBA", "Post"),
+    ] {
+        let song = setup.world.add_song(&caller, id, title).await;
+        let named = EntryEdit { artist: some(artist), album: some(album), ..EntryEdit::default() };
+        setup.clients[0].update_entry(&caller, edit(song, named)).await.unwrap();
+    }
+    for client in &setup.clients {
+        let found = client.list_artists(&caller, artists()).await.unwrap();
+        let names: Vec<_> =
+            found.groups.items.iter().map(|artist| (artist.name.as_str(), artist.song_count)).collect();
+        assert_eq!((names, found.total), (vec![("ABBA", 1), ("Björk", 2)], 2));
+        let first = client.list_artists(&caller, ListArtists { limit: 1, ..artists() }).await.unwrap();
+        let rest = ListArtists { cursor: first.groups.next_cursor, ..artists() };
+        assert_eq!(client.list_artists(&caller, rest).await.unwrap().groups.items[0].name, "Björk");
+        let of_artist = ListAlbums { artist: Some(" BJÖRK ".to_owned()), ..albums() };
+        let found = client.list_albums(&caller, of_artist).await.unwrap();
+        let names: Vec<_> =
+            found.groups.items.iter().map(|album| (album.name.as_str(), album.artist.as_deref())).collect();
+        assert_eq!(names, [("Debut", Some("björk")), ("Post", Some("Björk"))]);
+        let various = client.list_albums(&caller, albums()).await.unwrap().groups.items.pop().unwrap();
+        assert_eq!((various.name.as_str(), various.artist), ("Post", None));
+        let songs =
+            ListLibrary { artist: Some("Björk".to_owned()), album: Some("Post".to_owned()), ..all() };
+        let songs = client.list_library(&caller, songs).await.unwrap();
+        assert_eq!((songs.songs[0].title.as_str(), songs.total), ("One", 1));
+        for (request, field) in [
+            (ListAlbums { limit: 0, ..albums() }, "limit"),
+            (ListAlbums { q: Some("x".repeat(301)), ..albums() }, "q"),
+            (ListAlbums { artist: Some("a\0b".to_owned()), ..albums() }, "artist"),
+        ] {
+            let error = client.list_albums(&caller, request).await.unwrap_err();
+            assert_eq!((error.code, error.fields[0].field.as_str()), (ErrorCode::Invalid, field));
+        }
+        let strange = ListArtists { cursor: Some("never given".to_owned()), ..artists() };
+        assert_eq!(client.list_artists(&caller, strange).await.unwrap_err().code, ErrorCode::Malformed);
     }
 }
 

@@ -27,7 +27,7 @@ fn an_empty_environment_is_an_all_in_one_installation() {
     assert_eq!(settings.internal_addr_for(&[NodeRole::Worker]).port(), 8000);
     assert!(!settings.strict && !settings.accounts.email_verify_required);
     assert!(settings.database_url.is_none() && settings.s3.is_none() && settings.redis_url.is_none());
-    settings.validate(&NodeRole::ALL, false).unwrap();
+    settings.validate(&NodeRole::ALL).unwrap();
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_value_given_twice_and_an_unknown_name_in_the_file_are_refused() {
 #[test]
 fn strict_mode_names_each_missing_or_weak_secret() {
     let long = "0123456789abcdef0123456789abcdef";
-    let start = |env: &[(&str, &str)]| problems(settings(env).validate(&NodeRole::ALL, false));
+    let start = |env: &[(&str, &str)]| problems(settings(env).validate(&NodeRole::ALL));
     let none = start(&[("APP_ENV", "production")]);
     assert!(
         none.contains("JWT_SECRET") && none.contains("INTERNAL_SERVICE_SECRET") && none.contains("SMTP_URL"),
@@ -109,18 +109,32 @@ fn strict_mode_names_each_missing_or_weak_secret() {
 #[test]
 fn a_single_role_over_embedded_parts_is_refused_with_each_missing_setting() {
     let settings = settings(&[]);
-    let text = problems(settings.validate(&[NodeRole::Gateway], false));
+    let text = problems(settings.validate(&[NodeRole::Gateway]));
     for name in
         ["REDIS_URL", "JWT_SECRET", "INTERNAL_SERVICE_SECRET", "AUTH_SERVICE_URL", "ADMIN_SERVICE_URL"]
     {
         assert!(text.contains(name), "{name} is missing from: {text}");
     }
     assert!(!text.contains("S3_ENDPOINT") && !text.contains("DATABASE_URL"), "{text}");
-    let worker = problems(settings.validate(&[NodeRole::Worker], false));
+    let worker = problems(settings.validate(&[NodeRole::Worker]));
     assert!(
         worker.contains("DATABASE_URL") && worker.contains("S3_ENDPOINT") && !worker.contains("JWT_SECRET"),
         "{worker}"
     );
+}
+
+#[test]
+fn only_processes_that_others_call_drain_unless_it_is_said() {
+    use NodeRole::{Auth, Gateway, Worker};
+    let seconds = |settings: &Settings, roles: &[NodeRole]| settings.shutdown_drain_for(roles).as_secs();
+    let unsaid = settings(&[]);
+    assert_eq!(seconds(&unsaid, &NodeRole::ALL), 0);
+    assert_eq!(seconds(&unsaid, &[Worker]), 0);
+    assert_eq!(seconds(&unsaid, &[Gateway]), 5);
+    assert_eq!(seconds(&unsaid, &[Auth, Worker]), 5);
+    let said = settings(&[("SHUTDOWN_DRAIN_SECONDS", "7")]);
+    assert_eq!(seconds(&said, &NodeRole::ALL), 7);
+    assert_eq!(seconds(&settings(&[("SHUTDOWN_DRAIN_SECONDS", "0")]), &[Gateway]), 0);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use http::StatusCode;
 use songkeep_api::{
-    admin::{ListAllJobs, ListAudit, ListSongs, ListUsers, SetDisabled, SetRole},
+    admin::{GetStats, ListAllJobs, ListAudit, ListSongs, ListUsers, SetDisabled, SetRole},
     wire::{
         AdminAccount, AdminJob, AdminJobList, AdminListParams, AdminSong, AdminSongList, AdminStats,
-        AdminUser, AdminUserList, AuditList, AuditRow, SetRoleRequest,
+        AdminStatsParams, AdminUser, AdminUserList, AuditList, AuditRow, SetRoleRequest,
     },
 };
 use songkeep_domain::{
@@ -147,6 +147,7 @@ async fn list_all_songs(
     AdminOnly(ctx): AdminOnly,
     Query(params): Query<AdminListParams>,
 ) -> ApiResult<axum::Json<AdminSongList>> {
+    validate::absent("status", params.status.as_deref())?;
     let request = ListSongs {
         filter: SongFilter { q: validate::text("q", params.q)? },
         page: validate::page(params.cursor, params.limit, PAGE)?,
@@ -230,16 +231,24 @@ async fn cancel_any_job(
     Ok(axum::Json(state.admin.cancel_job(&ctx, JobId(id)).await?.into()))
 }
 
-/// Sizes of everything
+/// Sizes of everything, and what went on lately
+///
+/// The series has about a hundred buckets, whatever the hours.
 #[utoipa::path(
     get, path = "/admin/stats", tag = "admin", security(("bearer" = [])),
-    responses((status = 200, description = "The counts.", body = AdminStats), Problems<(NeedsAdmin,)>),
+    params(AdminStatsParams),
+    responses(
+        (status = 200, description = "The counts.", body = AdminStats),
+        Problems<(NeedsAdmin, BadQuery)>,
+    ),
 )]
 async fn get_stats(
     State(state): State<GatewayState>,
     AdminOnly(ctx): AdminOnly,
+    Query(params): Query<AdminStatsParams>,
 ) -> ApiResult<axum::Json<AdminStats>> {
-    Ok(axum::Json(state.admin.stats(&ctx, ()).await?.into()))
+    let request = GetStats { hours: params.hours.unwrap_or(24) };
+    Ok(axum::Json(state.admin.stats(&ctx, request).await?.into()))
 }
 
 /// Sign-ins, administrators' actions and deletions, newest first
@@ -258,6 +267,7 @@ async fn list_audit(
     AdminOnly(ctx): AdminOnly,
     Query(params): Query<AdminListParams>,
 ) -> ApiResult<axum::Json<AuditList>> {
+    validate::absent("status", params.status.as_deref())?;
     let request = ListAudit {
         q: validate::text("q", params.q)?,
         page: validate::page(params.cursor, params.limit, PAGE)?,

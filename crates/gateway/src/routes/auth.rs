@@ -6,10 +6,10 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use songkeep_api::{
-    auth::{IssuedTokens, SetUpAdmin, SignIn, SignUp},
+    auth::{IssuedTokens, ResetPassword, SetUpAdmin, SignIn, SignUp},
     wire::{
-        Detail, Me, RefreshRequest, SetUpRequest, SignInRequest, SignUpAnswer, SignUpRequest, TokenAnswer,
-        VerifyEmailRequest,
+        Detail, ForgotPasswordRequest, Me, RefreshRequest, ResetPasswordRequest, SetUpRequest, SignInRequest,
+        SignUpAnswer, SignUpRequest, TokenAnswer, VerifyEmailRequest,
     },
 };
 use songkeep_domain::{ErrorCode, ServiceError};
@@ -27,6 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<GatewayState> {
         .routes(routes!(sign_up))
         .routes(routes!(verify_email))
         .routes(routes!(set_up_admin))
+        .routes(routes!(forgot_password))
+        .routes(routes!(reset_password))
         .routes(routes!(sign_in))
         .routes(routes!(refresh_session))
         .routes(routes!(sign_out))
@@ -95,6 +97,48 @@ async fn set_up_admin(
     let request = SetUpAdmin { token: body.token, email: body.email, password: body.password };
     let detail = state.auth.set_up_admin(&ctx, request).await?;
     Ok((StatusCode::CREATED, axum::Json(Detail { detail })))
+}
+
+/// Ask for a link by which a forgotten password is replaced
+///
+/// The answer is the same whether or not the address has an account; the mail tells its owner. The link
+/// holds for an hour.
+#[utoipa::path(
+    post, path = "/auth/forgot-password", tag = "auth",
+    responses(
+        (status = 200, description = "A mail is on its way, if there is an account.", body = Detail),
+        Problems<(BadBody, Limited)>,
+    ),
+)]
+async fn forgot_password(
+    State(state): State<GatewayState>,
+    Anyone(ctx): Anyone,
+    Json(body): Json<ForgotPasswordRequest>,
+) -> ApiResult<axum::Json<Detail>> {
+    state.limiter.forgot_password(&ctx.client, &body.email).await?;
+    let detail = state.auth.forgot_password(&ctx, body.email).await?;
+    Ok(axum::Json(Detail { detail }))
+}
+
+/// Choose a new password with the token from the mail
+///
+/// Ends all sessions of the account. The address counts as verified.
+#[utoipa::path(
+    post, path = "/auth/reset-password", tag = "auth",
+    responses(
+        (status = 200, description = "The password is changed; sign in with it.", body = Detail),
+        Problems<(BadBody, BadToken, Limited)>,
+    ),
+)]
+async fn reset_password(
+    State(state): State<GatewayState>,
+    Anyone(ctx): Anyone,
+    Json(body): Json<ResetPasswordRequest>,
+) -> ApiResult<axum::Json<Detail>> {
+    state.limiter.reset_password(&ctx.client).await?;
+    let request = ResetPassword { token: body.token, password: body.password };
+    let detail = state.auth.reset_password(&ctx, request).await?;
+    Ok(axum::Json(Detail { detail }))
 }
 
 /// Sign in

@@ -6,6 +6,7 @@ mod docs;
 mod events;
 mod images;
 mod jobs;
+mod library;
 mod music;
 mod problems;
 
@@ -24,6 +25,7 @@ pub(crate) fn described() -> OpenApiRouter<GatewayState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(auth::routes())
         .merge(music::routes())
+        .merge(library::routes())
         .merge(jobs::routes())
         .merge(events::routes())
         .merge(images::routes())

@@ -45,14 +45,28 @@ async fn songs_jobs_entries_and_sizes_are_shown() {
     );
     let jobs = ask("/admin/jobs?status=failed").await;
     assert_eq!(jobs["jobs"][0]["failure_detail"], "ERROR: Private video");
+    let job = &jobs["jobs"][0];
+    assert_eq!(
+        (&job["failure_code"], &job["stage"], &job["progress"]),
+        (&json!("private"), &json!("download"), &json!(40))
+    );
     assert_eq!((&jobs["jobs"][0]["attempt"], &jobs["jobs"][0]["source_id"]), (&json!(2), &json!(VIDEO)));
     let audit = ask("/admin/audit?q=signin").await;
     assert_eq!(audit["entries"][0]["action"], "auth.signin");
     let stats = ask("/admin/stats").await;
     assert_eq!((&stats["users"], &stats["jobs"]["queued"]), (&json!(2), &json!(1)));
+    let series = json!({
+        "bucket_seconds": 900, "from": "2026-03-01T12:00:00.123456Z", "requests": [5, 6], "errors": [0, 1],
+        "imports_completed": [2, 0], "imports_failed": [0, 1], "storage_bytes": [4, 5], "songs": [2, 3],
+        "users": [2, 2],
+    });
+    assert_eq!(stats["series"], series);
+    ask("/admin/stats?hours=720").await;
+    ask("/admin/songs?status=").await;
     let calls = world.services.calls();
     assert_eq!(calls[0].request["filter"], json!({ "q": "x" }));
     assert_eq!(calls[1].request["filter"], json!({ "user_id": null, "status": "failed", "q": null }));
+    assert_eq!((&calls[3].request, &calls[4].request), (&json!({ "hours": 24 }), &json!({ "hours": 720 })));
     assert_eq!(calls[2].request, json!({ "q": "signin", "page": { "cursor": null, "limit": 50 } }));
 }
 

@@ -33,15 +33,33 @@ async fn tokens_from_mail_and_from_the_printed_link_reach_the_auth_service() {
 }
 
 #[tokio::test]
+async fn a_forgotten_password_is_replaced_by_way_of_the_auth_service() {
+    let world = World::new().await;
+    let asked = world.post("/auth/forgot-password").json(&json!({ "email": "ada@example.com" })).send().await;
+    let detail = json!({ "detail": "Look into your mail, if there is an account." });
+    assert_eq!(asked.json(StatusCode::OK), detail);
+    let body = json!({ "token": "t", "password": "correct horse" });
+    let reset = world.post("/auth/reset-password").json(&body).send().await;
+    assert_eq!(reset.json(StatusCode::OK), json!({ "detail": "Your password is changed." }));
+    assert!(!reset.headers.contains_key(header::SET_COOKIE), "it does not sign in");
+    let calls = world.services.calls();
+    assert_eq!((&calls[0].request, &calls[1].request), (&json!("ada@example.com"), &body));
+    assert_eq!(calls[1].ctx.client.ip, Some("192.0.2.7".parse().unwrap()));
+}
+
+#[tokio::test]
 async fn what_the_auth_service_refuses_keeps_its_status_and_code() {
     let account = json!({ "email": "ada@example.com", "password": "correct horse" });
     let set_up = json!({ "token": "t", "email": "a@b.example", "password": "correct horse" });
     let token = json!({ "token": "t" });
-    let cases: [(&str, &Value, &'static str, ErrorCode, u16); 8] = [
+    let cases: [(&str, &Value, &'static str, ErrorCode, u16); 11] = [
         ("/auth/signup", &account, "auth.sign_up", ErrorCode::EmailTaken, 409),
         ("/auth/signup", &account, "auth.sign_up", ErrorCode::Invalid, 422),
         ("/auth/verify-email", &token, "auth.verify_email", ErrorCode::NotFound, 404),
         ("/auth/verify-email", &token, "auth.verify_email", ErrorCode::TokenExpired, 400),
+        ("/auth/reset-password", &set_up, "auth.reset_password", ErrorCode::NotFound, 404),
+        ("/auth/reset-password", &set_up, "auth.reset_password", ErrorCode::TokenExpired, 400),
+        ("/auth/reset-password", &set_up, "auth.reset_password", ErrorCode::Invalid, 422),
         ("/auth/setup", &set_up, "auth.set_up_admin", ErrorCode::TokenExpired, 400),
         ("/auth/signin", &account, "auth.sign_in", ErrorCode::InvalidCredentials, 401),
         ("/auth/signin", &account, "auth.sign_in", ErrorCode::EmailNotVerified, 403),

@@ -10,7 +10,14 @@ use crate::world::World;
 async fn bodies_that_are_no_json_are_malformed() {
     let world = World::new().await;
     let bodies: [&[u8]; 6] = [b"", b"{", b"{\"email\":", b"\xff\xfe", b"{\"email\": \"\xff\"}", b"{} {}"];
-    for path in ["/auth/signin", "/auth/signup", "/auth/verify-email", "/auth/setup"] {
+    for path in [
+        "/auth/signin",
+        "/auth/signup",
+        "/auth/verify-email",
+        "/auth/setup",
+        "/auth/forgot-password",
+        "/auth/reset-password",
+    ] {
         for body in bodies {
             let answer = world.post(path).body("application/json", body).send().await;
             answer.problem(StatusCode::BAD_REQUEST, "malformed");
@@ -22,12 +29,16 @@ async fn bodies_that_are_no_json_are_malformed() {
 #[tokio::test]
 async fn json_of_another_shape_is_invalid_and_names_the_field() {
     let world = World::new().await;
-    let cases: [(&str, Value, &str); 8] = [
+    let cases: [(&str, Value, &str); 12] = [
         ("/auth/signin", json!({}), "email"),
         ("/auth/signin", json!({ "email": "a@b.example" }), "password"),
         ("/auth/signin", json!({ "email": 1, "password": "x" }), "email"),
         ("/auth/signup", json!({ "email": null, "password": "x" }), "email"),
         ("/auth/verify-email", json!({ "token": ["t"] }), "token"),
+        ("/auth/forgot-password", json!({}), "email"),
+        ("/auth/forgot-password", json!({ "email": [] }), "email"),
+        ("/auth/reset-password", json!({ "token": "t" }), "password"),
+        ("/auth/reset-password", json!({ "token": 1, "password": "x" }), "token"),
         ("/auth/refresh", json!({ "refresh_token": 7 }), "refresh_token"),
         ("/songs/import", json!({ "source_id": {} }), "source_id"),
         ("/songs/import", json!({ "title": false }), "title"),
@@ -60,7 +71,14 @@ async fn bodies_of_other_types_are_415() {
 async fn bodies_above_their_limit_are_413() {
     let world = World::new().await;
     let long = |size: usize| json!({ "email": "x".repeat(size), "password": "p", "token": "t" });
-    for path in ["/auth/signin", "/auth/signup", "/auth/setup", "/auth/verify-email"] {
+    for path in [
+        "/auth/signin",
+        "/auth/signup",
+        "/auth/setup",
+        "/auth/verify-email",
+        "/auth/forgot-password",
+        "/auth/reset-password",
+    ] {
         let answer = world.post(path).json(&long(16 * 1024)).send().await;
         answer.problem(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large");
     }
@@ -112,7 +130,7 @@ async fn ids_that_cannot_be_are_404() {
 async fn values_of_queries_outside_their_bounds_name_the_field() {
     let world = World::new().await;
     let long = "x".repeat(301);
-    let cases: [(String, &str); 15] = [
+    let cases: [(String, &str); 23] = [
         ("/songs/search".to_owned(), "q"),
         ("/songs/search?q=".to_owned(), "q"),
         ("/songs/search?q=%20%09".to_owned(), "q"),
@@ -125,6 +143,14 @@ async fn values_of_queries_outside_their_bounds_name_the_field() {
         ("/library?limit=-1".to_owned(), "limit"),
         ("/library?sort=name".to_owned(), "sort"),
         (format!("/library?q={long}"), "q"),
+        (format!("/library?artist={long}{long}"), "artist"),
+        ("/library?album=a%00b".to_owned(), "album"),
+        ("/library?sort=-newest".to_owned(), "sort"),
+        ("/library/artists?limit=0".to_owned(), "limit"),
+        (format!("/library/artists?q={long}"), "q"),
+        ("/library/albums?limit=501".to_owned(), "limit"),
+        ("/library/albums?artist=a%0Ab".to_owned(), "artist"),
+        ("/library/albums?q=%07".to_owned(), "q"),
         ("/jobs?status=done".to_owned(), "status"),
         ("/jobs?limit=99999999999".to_owned(), "limit"),
         ("/jobs?limit=0".to_owned(), "limit"),
@@ -134,9 +160,19 @@ async fn values_of_queries_outside_their_bounds_name_the_field() {
         let problem = answer.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid");
         assert_eq!(problem["errors"][0]["field"], field, "{path}");
     }
-    let answer = world.get("/admin/users?status=gone").by_admin().send().await;
-    answer.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid");
-    let cursor = format!("/library?cursor={}", "x".repeat(3_000));
+    for (path, field) in [
+        ("/admin/users?status=gone", "status"),
+        ("/admin/jobs?status=gone", "status"),
+        ("/admin/songs?status=gone", "status"),
+        ("/admin/audit?status=active", "status"),
+        ("/admin/stats?hours=x", "hours"),
+        ("/admin/stats?hours=-1", "hours"),
+    ] {
+        let answer = world.get(path).by_admin().send().await;
+        let problem = answer.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+        assert_eq!(problem["errors"][0]["field"], field, "{path}");
+    }
+    let cursor = format!("/library?cursor={}", "x".repeat(5_000));
     world.get(&cursor).signed_in().send().await.problem(StatusCode::BAD_REQUEST, "malformed");
     assert!(world.services.calls().is_empty());
 }

@@ -57,9 +57,19 @@ fn values_have_their_bounds() {
         (schema["minimum"].clone(), schema["maximum"].clone())
     };
     assert_eq!(bounds("/songs/search", "limit"), (1.into(), 50.into()));
-    for path in ["/library", "/jobs", "/admin/users", "/admin/songs", "/admin/jobs", "/admin/audit"] {
+    for path in [
+        "/library",
+        "/library/artists",
+        "/library/albums",
+        "/jobs",
+        "/admin/users",
+        "/admin/songs",
+        "/admin/jobs",
+        "/admin/audit",
+    ] {
         assert_eq!(bounds(path, "limit"), (1.into(), 500.into()), "{path}");
     }
+    assert_eq!(bounds("/admin/stats", "hours"), (1.into(), 720.into()));
     let id = &document["paths"]["/jobs/{id}"]["get"]["parameters"][0];
     assert_eq!(id["schema"]["format"], "uuid");
     let import = &document["paths"]["/songs/import"]["post"]["requestBody"];

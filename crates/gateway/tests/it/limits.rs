@@ -14,6 +14,8 @@ const TIGHT: RateLimits = RateLimits {
     signin_ip_per_min: 4,
     signin_email_per_min: 2,
     signup_ip_per_hour: 2,
+    reset_ip_per_hour: 4,
+    reset_email_per_hour: 2,
     search_per_min: 2,
     import_per_hour: 2,
 };
@@ -73,6 +75,25 @@ async fn sign_ups_are_counted_by_address_apart_from_the_set_up() {
     }
     assert_refused(&world.post("/auth/signup").json(&account).send().await);
     assert_refused(&world.post("/auth/setup").json(&set_up).send().await);
+}
+
+#[tokio::test]
+async fn requests_for_a_new_password_are_counted_by_client_and_by_address() {
+    let world = tight().await;
+    let forgot = async |email: &str, peer: &'static str| {
+        world.post("/auth/forgot-password").from(peer).json(&json!({ "email": email })).send().await
+    };
+    for email in ["ada@example.com", " ADA@example.com"] {
+        assert_eq!(forgot(email, "192.0.2.1").await.status, StatusCode::OK);
+    }
+    assert_refused(&forgot("Ada@Example.com", "198.51.100.9").await);
+    assert_eq!(forgot("bob@example.com", "192.0.2.1").await.status, StatusCode::OK);
+    let body = json!({ "token": "t", "password": "correct horse" });
+    let reset = async || world.post("/auth/reset-password").from("192.0.2.1").json(&body).send().await;
+    assert_eq!(reset().await.status, StatusCode::OK);
+    assert_refused(&reset().await);
+    assert_refused(&forgot("eve@example.com", "192.0.2.1").await);
+    assert_eq!(world.services.calls().len(), 4, "what is refused reaches no service");
 }
 
 #[tokio::test]

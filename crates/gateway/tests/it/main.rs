@@ -14,4 +14,5 @@ mod permissions;
 mod samples;
 mod services;
 mod tokens;
+mod traffic;
 mod world;

@@ -78,8 +78,74 @@ async fn the_library_is_listed_with_words_order_and_pages() {
     let path = "/library?q=a+b&sort=-duration&cursor=abc&limit=500";
     world.get(path).signed_in().send().await.json(StatusCode::OK);
     let calls = world.services.calls();
-    assert_eq!(calls[0].request, json!({ "q": null, "sort": "-added_at", "cursor": null, "limit": 200 }));
-    assert_eq!(calls[1].request, json!({ "q": "a b", "sort": "-duration", "cursor": "abc", "limit": 500 }));
+    let first = json!({
+        "q": null, "artist": null, "album": null, "sort": "-added_at", "cursor": null, "limit": 200,
+    });
+    assert_eq!(calls[0].request, first);
+    let second = json!({
+        "q": "a b", "artist": null, "album": null, "sort": "-duration", "cursor": "abc", "limit": 500,
+    });
+    assert_eq!(calls[1].request, second);
+}
+
+#[tokio::test]
+async fn the_library_is_filtered_by_artist_and_album_and_sorted_by_the_words_for_it() {
+    let world = World::new().await;
+    let name = "é".repeat(500);
+    let path = format!("/library?artist=%20Bj%C3%B6rk%20&album={}", "%C3%A9".repeat(500));
+    world.get(&path).signed_in().send().await.json(StatusCode::OK);
+    let call = world.services.only_call();
+    assert_eq!((&call.request["artist"], &call.request["album"]), (&json!("Björk"), &json!(name)));
+    let sorts = [
+        ("newest", "-added_at"),
+        ("oldest", "added_at"),
+        ("title", "title"),
+        ("artist", "artist"),
+        ("album", "album"),
+        ("duration", "duration"),
+        ("-title", "-title"),
+        ("-added_at", "-added_at"),
+    ];
+    for (word, sort) in sorts {
+        world.get(&format!("/library?artist=&sort={word}")).signed_in().send().await.json(StatusCode::OK);
+        let call = world.services.calls().pop().unwrap();
+        assert_eq!((&call.request["sort"], &call.request["artist"]), (&json!(sort), &json!(null)), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn artists_and_albums_are_listed_with_words_and_pages() {
+    let world = World::new().await;
+    let ask = async |path: &str| world.get(path).signed_in().send().await.json(StatusCode::OK);
+    let artists = json!({
+        "artists": [{ "name": "Singer", "song_count": 3, "album_count": 2, "cover_url": null }],
+        "next_cursor": "next", "total": 7, "unknown_count": 1,
+    });
+    assert_eq!(ask("/library/artists?q=si+ng&cursor=abc&limit=500").await, artists);
+    let albums = json!({
+        "albums": [{
+            "name": "Album", "artist": null, "song_count": 3, "duration_sec": 600.5, "cover_url": null,
+        }],
+        "next_cursor": null, "total": 1, "unknown_count": 4,
+    });
+    assert_eq!(ask("/library/albums?artist=Singer").await, albums);
+    let calls = world.services.calls();
+    assert_eq!(calls[0].request, json!({ "q": "si ng", "cursor": "abc", "limit": 500 }));
+    assert_eq!(calls[1].request, json!({ "q": null, "artist": "Singer", "cursor": null, "limit": 200 }));
+}
+
+#[tokio::test]
+async fn a_removed_song_is_put_back() {
+    let world = World::new().await;
+    let id = SongId::new();
+    let path = format!("/library/{id}/restore");
+    let song = world.post(&path).signed_in().send().await.json(StatusCode::OK);
+    assert_eq!((&song["id"], &song["title"]), (&json!(id), &json!("My title")));
+    assert_eq!(world.services.only_call().request, json!(id));
+    world.services.fail("catalog.restore_entry", ErrorCode::NotFound);
+    world.post(&path).signed_in().send().await.problem(StatusCode::NOT_FOUND, "not_found");
+    let nonsense = world.post("/library/x/restore").signed_in().send().await;
+    nonsense.problem(StatusCode::NOT_FOUND, "not_found");
 }
 
 #[tokio::test]

@@ -9,9 +9,12 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 use songkeep_api::{
-    admin::{AdminApi, ListAllJobs, ListAudit, ListSongs, ListUsers, SetDisabled, SetRole, Stats},
-    auth::{AuthApi, IssuedTokens, SetUpAdmin, SignIn, SignUp, SignedUp},
-    catalog::{CatalogApi, LibraryList, ListLibrary, StreamGrant, UpdateEntry},
+    admin::{
+        AdminApi, GetStats, ListAllJobs, ListAudit, ListSongs, ListUsers, RecordTraffic, Series, SetDisabled,
+        SetRole, Stats,
+    },
+    auth::{AuthApi, IssuedTokens, ResetPassword, SetUpAdmin, SignIn, SignUp, SignedUp},
+    catalog::{CatalogApi, LibraryList, ListAlbums, ListArtists, ListLibrary, StreamGrant, UpdateEntry},
     download::{DownloadApi, Import, ListEvents, ListJobs},
     search::{EncodedImage, Search, SearchApi, SearchResults},
 };
@@ -20,7 +23,7 @@ use songkeep_domain::{
     audit::AuditEntry,
     event::{Event, EventsAfter},
     job::{Job, QueueStats},
-    library::{LibrarySong, SongSummary, SourceStatus},
+    library::{AlbumSummary, ArtistSummary, GroupPage, LibrarySong, SongSummary, SourceStatus},
     session::SessionState,
     user::{User, UserSummary},
 };
@@ -29,6 +32,9 @@ use crate::samples;
 
 /// The refresh token that `refresh` accepts.
 pub const GOOD_REFRESH: &str = "good-refresh-token";
+
+/// What the gateway calls besides what it was asked for.
+const BESIDES: [&str; 2] = ["auth.check_session", "admin.record_traffic"];
 
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -70,10 +76,10 @@ impl Services {
         self.state().sessions.get_mut(&id).unwrap().alive = false;
     }
 
-    /// The calls so far, without the questions about sessions.
+    /// The calls so far, without the questions about sessions and the reports of traffic.
     pub fn calls(&self) -> Vec<Call> {
         let calls = self.state().calls.clone();
-        calls.into_iter().filter(|call| call.method != "auth.check_session").collect()
+        calls.into_iter().filter(|call| !BESIDES.contains(&call.method)).collect()
     }
 
     /// The one call that was made.
@@ -110,6 +116,16 @@ impl AuthApi for Services {
     async fn set_up_admin(&self, ctx: &CallContext, request: SetUpAdmin) -> ServiceResult<String> {
         self.called("auth.set_up_admin", ctx, request)?;
         Ok("The administrator is made.".to_owned())
+    }
+
+    async fn forgot_password(&self, ctx: &CallContext, email: String) -> ServiceResult<String> {
+        self.called("auth.forgot_password", ctx, email)?;
+        Ok("Look into your mail, if there is an account.".to_owned())
+    }
+
+    async fn reset_password(&self, ctx: &CallContext, request: ResetPassword) -> ServiceResult<String> {
+        self.called("auth.reset_password", ctx, request)?;
+        Ok("Your password is changed.".to_owned())
     }
 
     async fn sign_in(&self, ctx: &CallContext, request: SignIn) -> ServiceResult<IssuedTokens> {
@@ -179,6 +195,28 @@ impl CatalogApi for Services {
         Ok(LibraryList { songs, next_cursor: Some("next".to_owned()), total: 7 })
     }
 
+    async fn list_artists(
+        &self,
+        ctx: &CallContext,
+        request: ListArtists,
+    ) -> ServiceResult<GroupPage<ArtistSummary>> {
+        self.called("catalog.list_artists", ctx, request)?;
+        let artist = ArtistSummary { name: "Singer".to_owned(), song_count: 3, album_count: 2 };
+        let groups = Page { items: vec![artist], next_cursor: Some("next".to_owned()) };
+        Ok(GroupPage { groups, total: 7, unknown_count: 1 })
+    }
+
+    async fn list_albums(
+        &self,
+        ctx: &CallContext,
+        request: ListAlbums,
+    ) -> ServiceResult<GroupPage<AlbumSummary>> {
+        self.called("catalog.list_albums", ctx, request)?;
+        let (name, artist) = ("Album".to_owned(), None);
+        let album = AlbumSummary { name, artist, song_count: 3, duration_ms: 600_500 };
+        Ok(GroupPage { groups: Page { items: vec![album], next_cursor: None }, total: 1, unknown_count: 4 })
+    }
+
     async fn get_library_song(&self, ctx: &CallContext, id: SongId) -> ServiceResult<LibrarySong> {
         self.called("catalog.get_library_song", ctx, id)?;
         Ok(samples::library_song(id))
@@ -192,6 +230,11 @@ impl CatalogApi for Services {
 
     async fn remove_entry(&self, ctx: &CallContext, id: SongId) -> ServiceResult<()> {
         self.called("catalog.remove_entry", ctx, id)
+    }
+
+    async fn restore_entry(&self, ctx: &CallContext, id: SongId) -> ServiceResult<LibrarySong> {
+        self.called("catalog.restore_entry", ctx, id)?;
+        Ok(samples::library_song(id))
     }
 
     async fn grant_stream(&self, ctx: &CallContext, id: SongId) -> ServiceResult<StreamGrant> {
@@ -271,10 +314,25 @@ impl AdminApi for Services {
         Ok(Page { items: vec![samples::audit()], next_cursor: None })
     }
 
-    async fn stats(&self, ctx: &CallContext, (): ()) -> ServiceResult<Stats> {
-        self.called("admin.stats", ctx, ())?;
+    async fn stats(&self, ctx: &CallContext, request: GetStats) -> ServiceResult<Stats> {
+        self.called("admin.stats", ctx, request)?;
         let jobs = QueueStats { queued: 1, ..QueueStats::default() };
-        Ok(Stats { users: 2, songs: 3, library_entries: 4, storage_bytes: 5, jobs })
+        let series = Series {
+            bucket_seconds: 900,
+            from: samples::MOMENT,
+            requests: vec![5, 6],
+            errors: vec![0, 1],
+            imports_completed: vec![2, 0],
+            imports_failed: vec![0, 1],
+            storage_bytes: vec![4, 5],
+            songs: vec![2, 3],
+            users: vec![2, 2],
+        };
+        Ok(Stats { users: 2, songs: 3, library_entries: 4, storage_bytes: 5, jobs, series })
+    }
+
+    async fn record_traffic(&self, ctx: &CallContext, request: RecordTraffic) -> ServiceResult<()> {
+        self.called("admin.record_traffic", ctx, request)
     }
 
     async fn set_role(&self, ctx: &CallContext, request: SetRole) -> ServiceResult<User> {

@@ -3,6 +3,7 @@
 //! no running version does.
 
 mod m0001_start;
+mod m0002_accounts_and_overview;
 mod m0003_installation;
 
 use sea_orm_migration::prelude::*;
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(Script { name: "m0001_start", up: m0001_start::UP }),
+            Box::new(Script { name: "m0002_accounts_and_overview", up: m0002_accounts_and_overview::UP }),
             Box::new(Script { name: "m0003_installation", up: m0003_installation::UP }),
         ]
     }

@@ -35,11 +35,14 @@ pub(super) const TABLES: &[Table] = &[
     table("sessions", &["id"]),
     table("refresh_tokens", &["id"]),
     table("one_time_tokens", &["id"]),
+    table("token_passwords", &["token_id"]),
     table("songs", &["id"]),
     table("library_entries", &["user_id", "song_id"]),
+    table("removed_entries", &["user_id", "song_id"]),
     table("jobs", &["id"]),
     table("events", &["user_id", "seq"]),
     table("audit_log", &["id"]),
+    table("traffic", &["minute", "node"]),
 ];
 
 /// What is written of a database itself and so stays where it is.

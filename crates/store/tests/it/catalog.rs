@@ -21,9 +21,16 @@ fn words(text: &str) -> Option<Option<String>> {
 fn whole_library() -> LibraryQuery {
     LibraryQuery {
         q: None,
+        artist: None,
+        album: None,
         sort: songkeep_domain::library::LibrarySort::NewestFirst,
         page: PageRequest::first(50),
     }
+}
+
+/// Too long ago to be restored.
+fn long_ago() -> songkeep_domain::Timestamp {
+    now().minus(songkeep_domain::library::RESTORABLE_FOR * 2)
 }
 
 /// Entries in the library, counted by rows and by the account's own count.
@@ -134,7 +141,7 @@ pub async fn a_removed_entry_leaves_other_libraries_alone(world: World) {
 pub async fn a_song_without_owners_is_forgotten_after_its_grace(world: World) {
     let user = world.user().await;
     let [kept, gone] = [world.add_song(user, "Kept").await, world.add_song(user, "Gone").await];
-    let at = now();
+    let at = long_ago();
     world.store.remove_entry(user, gone, at).await.unwrap();
     assert_eq!(world.store.delete_orphaned_songs(at).await.unwrap(), 0);
     assert!(world.store.find_song(gone).await.unwrap().is_some());
@@ -171,7 +178,7 @@ pub async fn owners_who_come_and_go_at_once_never_lose_a_song(world: World) {
             let wish = wish(other, &source);
             async move {
                 match n {
-                    0 => store.remove_entry(user, id, now()).await.map(drop),
+                    0 => store.remove_entry(user, id, long_ago()).await.map(drop),
                     1 => store.enqueue_import(wish).await.map(drop),
                     _ => store.delete_orphaned_songs(now().plus(DAY)).await.map(drop),
                 }

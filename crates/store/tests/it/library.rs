@@ -11,7 +11,7 @@ use songkeep_domain::{
 use crate::world::{World, next_source, now, song};
 
 fn query(sort: LibrarySort, q: Option<&str>, limit: u32) -> LibraryQuery {
-    LibraryQuery { q: q.map(str::to_owned), sort, page: PageRequest::first(limit) }
+    LibraryQuery { q: q.map(str::to_owned), artist: None, album: None, sort, page: PageRequest::first(limit) }
 }
 
 async fn list(world: &World, user: UserId, query: &LibraryQuery) -> LibraryPage {
@@ -34,7 +34,7 @@ fn titles(songs: &[LibrarySong]) -> Vec<&str> {
     songs.iter().map(|entry| entry.title.as_str()).collect()
 }
 
-async fn add(world: &World, user: UserId, words: [&str; 3], seconds: u64) -> SongId {
+pub async fn add(world: &World, user: UserId, words: [&str; 3], seconds: u64) -> SongId {
     let source = next_source();
     let [title, artist, album] = words;
     let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -213,4 +213,41 @@ pub async fn a_page_that_was_read_before_shows_every_change_of_another_process(w
     expect(&["Fourth", "Second"]).await;
     other.delete_song(third, now()).await.unwrap();
     expect(&["Fourth", "Second"]).await;
+}
+
+pub async fn songs_are_filtered_by_the_whole_name_of_artist_and_album(world: World) {
+    let user = world.user().await;
+    for (title, artist, album) in [
+        ("Jóga", "Björk", "Homogenic"),
+        ("Army of Me", "Bjork", "Post"),
+        ("Other", "Björk Guild", "Post"),
+        ("Nameless", "", ""),
+    ] {
+        add(&world, user, [title, artist, album], 60).await;
+    }
+    let find = async |artist: Option<&str>, album: Option<&str>, limit: u32| {
+        let filtered = LibraryQuery {
+            artist: artist.map(str::to_owned),
+            album: album.map(str::to_owned),
+            ..query(LibrarySort::Title, None, limit)
+        };
+        let total = list(&world, user, &filtered).await.total;
+        let songs = read(&world, user, filtered).await;
+        assert_eq!(total, u64::try_from(songs.len()).unwrap());
+        titles(&songs).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for limit in [1, 50] {
+        assert_eq!(find(Some("BJÖRK"), None, limit).await, ["Army of Me", "Jóga"]);
+        assert_eq!(find(None, Some("post"), limit).await, ["Army of Me", "Other"]);
+        assert_eq!(find(Some("björk"), Some("post"), limit).await, ["Army of Me"]);
+        assert_eq!(find(Some("bj"), None, limit).await, Vec::<String>::new());
+    }
+    let searched =
+        LibraryQuery { artist: Some("bjork".to_owned()), ..query(LibrarySort::Artist, Some("army"), 9) };
+    assert_eq!(list(&world, user, &searched).await.total, 1);
+    let mine = add(&world, user, ["Mine", "Nobody", ""], 60).await;
+    let edit = EntryEdit { artist: Some(Some("Björk".to_owned())), ..EntryEdit::default() };
+    world.store.update_entry(user, mine, &edit, now()).await.unwrap();
+    assert_eq!(find(Some("bjork"), None, 9).await, ["Army of Me", "Jóga", "Mine"]);
+    assert_eq!(find(Some("nobody"), None, 9).await, Vec::<String>::new());
 }

@@ -5,10 +5,14 @@
 mod audit;
 mod catalog;
 mod events;
+mod groups;
 mod job_runs;
 mod jobs;
 mod library;
+mod links;
+mod overview;
 mod queue;
+mod restores;
 mod schema;
 mod sessions;
 mod sqlite_files;
@@ -64,6 +68,13 @@ conformance! {
         accounts_are_listed_newest_first_in_pages,
         accounts_are_filtered_by_address_and_status,
     }
+    links {
+        each_sign_up_link_brings_its_own_password,
+        a_sign_up_link_changes_no_password_that_was_chosen_since,
+        a_reset_link_sets_the_password_and_ends_all_else,
+        a_disabled_account_cannot_be_reset,
+        links_of_one_account_used_at_once_do_not_block_each_other,
+    }
     sessions {
         a_session_lives_until_it_ends,
         a_session_is_dead_when_it_expires_or_its_account_is_disabled,
@@ -102,6 +113,28 @@ conformance! {
         cursors_of_other_lists_and_of_nobody_are_refused,
         libraries_are_private,
         a_page_that_was_read_before_shows_every_change_of_another_process,
+        songs_are_filtered_by_the_whole_name_of_artist_and_album,
+    }
+    groups {
+        artists_are_listed_by_name_with_their_songs_and_albums,
+        albums_are_listed_by_name_with_their_common_artist,
+        groups_follow_the_owners_own_words,
+        a_group_is_spelled_as_its_first_song_spells_it,
+        groups_are_searched_by_words_and_paged,
+        groups_are_read_fast_from_a_large_library,
+    }
+    restores {
+        a_removed_song_comes_back_as_it_was,
+        a_song_that_is_there_is_left_as_it_is,
+        what_was_removed_long_ago_or_never_was_there_does_not_come_back,
+        an_import_makes_an_earlier_removal_past,
+        a_song_that_can_come_back_is_not_forgotten,
+        restores_and_removals_at_once_keep_the_count,
+    }
+    overview {
+        traffic_is_counted_once_for_each_node_and_minute,
+        activity_falls_into_its_buckets,
+        old_traffic_is_forgotten,
     }
     jobs {
         a_wish_becomes_a_queued_job_and_is_told,

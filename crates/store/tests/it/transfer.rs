@@ -136,7 +136,13 @@ async fn a_move_that_was_broken_off_is_carried_on_whatever_happened_meanwhile() 
 
 /// Rows come, change and go, and what was unique is so again in another row.
 async fn go_on(world: &World, ada: UserId) {
-    let list = LibraryQuery { q: None, sort: LibrarySort::OldestFirst, page: PageRequest::first(2) };
+    let list = LibraryQuery {
+        q: None,
+        artist: None,
+        album: None,
+        sort: LibrarySort::OldestFirst,
+        page: PageRequest::first(2),
+    };
     let songs = world.store.list_library(ada, &list).await.unwrap().songs.items;
     world.store.remove_entry(ada, songs[0].song.id, now()).await.unwrap();
     world.store.delete_song(songs[1].song.id, now()).await.unwrap();

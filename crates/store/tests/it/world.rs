@@ -61,7 +61,7 @@ impl World {
     }
 
     pub async fn postgres() -> Self {
-        let url = filled_database("songkeep_tables", async |url| {
+        let url = filled_database(async |url| {
             let world = Self::open(url.to_owned(), None).await;
             world.store.migrate().await?;
             world.store.close().await;
