@@ -3,12 +3,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 # Programs that only the checks need are kept here, outside the clone, so that they are built once.
-BUILD_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/songkeep-build
+export BUILD_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/songkeep-build
 CARGO_DENY_VERSION := 0.20.2
 HADOLINT_VERSION := 2.15.1
+# 0 leaves out the web apps, which need Node and, once, the network.
+export WEB ?= 1
 export SONGKEEP_TEST_TOOLS_DIR ?= $(CURDIR)/target/test-tools
 
-.PHONY: help run build test test-deps lint deny gen bench fake-youtube image image-check
+.PHONY: help run build web test chaos test-deps lint deny gen bench fake-youtube image image-check
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,22 +19,34 @@ run: build ## Build and start Songkeep on http://localhost:3000
 	@scripts/check-python.sh
 	@exec target/release/songkeep serve
 
-build: ## Build the songkeep binary (release)
+build: web ## Build the songkeep binary (release) with its web apps
 	$(CARGO) build --release --locked -p songkeep
 
-test: test-deps ## Run all tests
+web: ## Build the web apps where they changed (WEB=0 leaves them out, here and elsewhere)
+	@scripts/web.sh build
+
+test: test-deps web ## Run all tests
+	@scripts/web.sh test
 	$(CARGO) build --locked --workspace --all-targets
 	target/debug/songkeep tools provision --dir "$(SONGKEEP_TEST_TOOLS_DIR)"
 	scripts/run-tests.sh
 
+chaos: test-deps ## Kill, freeze and break parts of a fleet under load (part of `make test`)
+	$(CARGO) build --locked -p songkeep --all-targets
+	target/debug/songkeep tools provision --dir "$(SONGKEEP_TEST_TOOLS_DIR)"
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  $(CARGO) nextest run --locked -p songkeep --no-fail-fast -E 'test(/^chaos::/)'; \
+	else $(CARGO) test --locked -p songkeep --test it -- chaos:: --test-threads=1; fi
+
 test-deps: ## Install what the tests need from Debian's packages, or say what is missing
 	@scripts/test-deps.sh
 
-lint: deny ## Format, clippy, layers, generated files, dependencies, Dockerfile
+lint: deny ## Format, clippy, web apps, layers, generated files, dependencies, Dockerfile
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) run --locked -q -p xtask -- check-layers
 	$(CARGO) run --locked -q -p xtask -- gen --check
+	@scripts/web.sh lint
 	@scripts/hadolint.sh "$(BUILD_TOOLS)" "$(HADOLINT_VERSION)"
 
 deny: ## Check licences, bans and sources of dependencies
@@ -40,6 +54,7 @@ deny: ## Check licences, bans and sources of dependencies
 
 gen: ## Write the files that are made from the code
 	$(CARGO) run --locked -q -p xtask -- gen
+	@scripts/web.sh gen
 
 bench: ## Measure; prints tables beside nginx and others (see docs/performance.md)
 	$(CARGO) build --release --locked -p songkeep -p songkeep-testkit

@@ -4,7 +4,7 @@
 use std::{
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -22,11 +22,16 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, Error as ClientError, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use songkeep_api::{token::ServiceTokens, transport::SERVICE_TOKEN_HEADER};
+use songkeep_api::{
+    outage::{Outage, Pauses},
+    token::ServiceTokens,
+    transport::SERVICE_TOKEN_HEADER,
+};
 use songkeep_domain::{ErrorCode, NodeRole, ServiceError, ServiceResult};
 use tokio::time::Instant;
 
@@ -80,6 +85,7 @@ struct Target {
     service: NodeRole,
     tokens: Arc<ServiceTokens>,
     answer_timeout: Duration,
+    outage: Arc<Outage>,
 }
 
 impl ProxyTarget {
@@ -117,6 +123,7 @@ impl ProxyTarget {
             service,
             tokens,
             answer_timeout: ANSWER_TIMEOUT,
+            outage: Arc::default(),
         })))
     }
 
@@ -143,14 +150,40 @@ impl Target {
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(ServiceError::new(ErrorCode::MethodNotAllowed, "This method is not allowed here."));
         }
-        let progress = Arc::new(Progress::default());
-        let outgoing = self.outgoing(request, progress.clone())?;
-        let mut call = pin!(self.client.request(outgoing));
+        let (head, body) = self.outgoing(request)?;
+        let body = Arc::new(Mutex::new(body));
+        let mut pauses = Pauses::new();
         let answer = loop {
+            let upload = Upload { body: body.clone(), progress: Arc::new(Progress::default()) };
+            match self.answer(&head, upload).await? {
+                // Nothing was sent, of the body neither: it can wait for a process that restarts.
+                Err(error) if error.is_connect() && self.outage.goes_on() => {
+                    tokio::time::sleep(pauses.next_pause()).await;
+                }
+                answer => break answer,
+            }
+        };
+        let (mut parts, body) = answer.map_err(|error| self.no_answer(error))?.into_parts();
+        self.outage.is_over();
+        strip_hop_by_hop(&mut parts.headers);
+        // The connection to our client has a version of its own.
+        parts.version = Version::default();
+        Ok(Response::from_parts(parts, Body::new(body)).into_response())
+    }
+
+    /// One attempt, with the client's error when the other process gave no answer.
+    async fn answer(
+        &self,
+        head: &http::request::Parts,
+        upload: Upload,
+    ) -> ServiceResult<Result<http::Response<Incoming>, ClientError>> {
+        let progress = upload.progress.clone();
+        let mut call = pin!(self.client.request(http::Request::from_parts(head.clone(), upload)));
+        loop {
             // Counted anew with every piece of the request: a long upload is no slow answer.
             let deadline = progress.last() + self.answer_timeout;
             match tokio::time::timeout_at(deadline, &mut call).await {
-                Ok(answer) => break answer,
+                Ok(answer) => return Ok(answer),
                 Err(_) if progress.last() + self.answer_timeout > deadline => {}
                 Err(_) if progress.waits_for_client.load(Ordering::Relaxed) => {
                     return Err(ServiceError::new(
@@ -162,15 +195,11 @@ impl Target {
                     return Err(self.failure(ErrorCode::GatewayTimeout, "takes too long to answer", elapsed));
                 }
             }
-        };
-        let (mut parts, body) = answer.map_err(|error| self.no_answer(error))?.into_parts();
-        strip_hop_by_hop(&mut parts.headers);
-        // The connection to our client has a version of its own.
-        parts.version = Version::default();
-        Ok(Response::from_parts(parts, Body::new(body)).into_response())
+        }
     }
 
-    fn outgoing(&self, request: Request, progress: Arc<Progress>) -> ServiceResult<http::Request<Upload>> {
+    /// What is sent to the other process.
+    fn outgoing(&self, request: Request) -> ServiceResult<(http::request::Parts, Body)> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let uri = Uri::builder()
@@ -208,11 +237,11 @@ impl Target {
             set(REQUEST_ID_HEADER, &context.request_id);
         }
 
-        let mut outgoing = http::Request::new(Upload { body, progress });
-        *outgoing.method_mut() = parts.method;
-        *outgoing.uri_mut() = uri;
-        *outgoing.headers_mut() = headers;
-        Ok(outgoing)
+        let (mut outgoing, ()) = http::Request::new(()).into_parts();
+        outgoing.method = parts.method;
+        outgoing.uri = uri;
+        outgoing.headers = headers;
+        Ok((outgoing, body))
     }
 
     fn no_answer(&self, error: ClientError) -> ServiceError {
@@ -292,10 +321,17 @@ impl Progress {
     }
 }
 
-/// The request's body on its way, watched.
+/// The request's body on its way, watched. It is shared with whoever sends it again when no connection was
+/// made; only one of them reads it.
 struct Upload {
-    body: Body,
+    body: Arc<Mutex<Body>>,
     progress: Arc<Progress>,
+}
+
+impl Upload {
+    fn body(&self) -> MutexGuard<'_, Body> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl http_body::Body for Upload {
@@ -303,21 +339,21 @@ impl http_body::Body for Upload {
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.progress.waits_for_client.store(true, Ordering::Relaxed);
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut *self.body()).poll_frame(cx));
         self.progress.waits_for_client.store(false, Ordering::Relaxed);
         self.progress.step();
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body().size_hint()
     }
 }

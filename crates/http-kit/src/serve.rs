@@ -37,6 +37,8 @@ const MAX_STREAMS: u32 = 200;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after the system has refused to accept, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// What was accepted last has so long to send its request before idle connections are closed.
+const LAST_REQUESTS: Duration = Duration::from_millis(100);
 
 /// A bound socket.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub struct Listener {
     socket: TcpListener,
     addr: SocketAddr,
     head_timeout: Duration,
+    draining: CancellationToken,
 }
 
 /// An address cannot be listened on. One line that says what to do.
@@ -88,13 +91,21 @@ impl Listener {
         let failed = |source| BindError { addr, setting: setting.to_owned(), source };
         let socket = TcpListener::bind(addr).await.map_err(failed)?;
         let addr = socket.local_addr().map_err(failed)?;
-        Ok(Self { name, socket, addr, head_timeout: HEAD_TIMEOUT })
+        Ok(Self { name, socket, addr, head_timeout: HEAD_TIMEOUT, draining: CancellationToken::new() })
     }
 
     /// How long a request's head may take to arrive; 15 s unless said otherwise. Bodies may take any time.
     #[must_use]
     pub fn with_head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
+        self
+    }
+
+    /// Once `draining` is cancelled every answer on HTTP/1 ends its connection, so that clients come back
+    /// by another one, maybe to another process. Connections are taken until the shutdown all the same.
+    #[must_use]
+    pub fn with_draining(mut self, draining: CancellationToken) -> Self {
+        self.draining = draining;
         self
     }
 
@@ -108,33 +119,25 @@ impl Listener {
 /// Serves HTTP/1.1 and HTTP/2 (without TLS) until `shutdown`; then accepts no more, lets running
 /// requests finish for up to `grace`, and cuts what is left.
 pub async fn serve(listener: Listener, router: Router, shutdown: CancellationToken, grace: Duration) {
-    let Listener { name, socket, addr, head_timeout } = listener;
+    let Listener { name, socket, addr, head_timeout, draining } = listener;
     tracing::info!(listener = name, %addr, "listening");
-    let server = server();
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+    let mut open = Open {
+        server: server(),
+        router,
+        head_timeout,
+        draining,
+        graceful: GracefulShutdown::new(),
+        connections: JoinSet::new(),
+    };
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
             // Keeps the set as small as the number of open connections.
-            Some(_) = connections.join_next() => continue,
+            Some(_) = open.connections.join_next() => continue,
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                // Events and small answers must not wait for a full packet.
-                let _ = stream.set_nodelay(true);
-                let phase = Phase::new();
-                let io = TimedIo::new(stream, phase.clone(), head_timeout);
-                connections.spawn(converse(
-                    server.clone(),
-                    io,
-                    phase,
-                    peer,
-                    router.clone(),
-                    graceful.watcher(),
-                ));
-            }
+            Ok((stream, peer)) => open.take(stream, peer),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(listener = name, %error, "connections cannot be accepted at the moment");
@@ -142,7 +145,12 @@ pub async fn serve(listener: Listener, router: Router, shutdown: CancellationTok
             }
         }
     }
-    drop(socket);
+    open.draining.cancel();
+    for (stream, peer) in already_connected(socket) {
+        open.take(stream, peer);
+    }
+    tokio::time::sleep(LAST_REQUESTS.min(grace)).await;
+    let Open { graceful, mut connections, .. } = open;
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!(
             listener = name,
@@ -152,6 +160,46 @@ pub async fn serve(listener: Listener, router: Router, shutdown: CancellationTok
     }
     connections.shutdown().await;
     tracing::info!(listener = name, "closed");
+}
+
+/// Closes the socket; the connections that the system has made for it already, which would be reset.
+fn already_connected(socket: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let mut connected = Vec::new();
+    // By the socket itself, as the runtime may not have heard of them.
+    if let Ok(socket) = socket.into_std() {
+        while let Ok((stream, peer)) = socket.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            connected.extend(stream.ok().map(|stream| (stream, peer)));
+        }
+    }
+    connected
+}
+
+/// The open connections of a listener, and what they are served with.
+struct Open {
+    server: Server,
+    router: Router,
+    head_timeout: Duration,
+    draining: CancellationToken,
+    graceful: GracefulShutdown,
+    connections: JoinSet<()>,
+}
+
+impl Open {
+    fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
+        // Events and small answers must not wait for a full packet.
+        let _ = stream.set_nodelay(true);
+        let phase = Phase::new();
+        let io = TimedIo::new(stream, phase.clone(), self.head_timeout);
+        let conversation = Conversation {
+            server: self.server.clone(),
+            router: self.router.clone(),
+            draining: self.draining.clone(),
+            phase,
+            peer,
+        };
+        self.connections.spawn(conversation.hold(io, self.graceful.watcher()));
+    }
 }
 
 type Server = auto::Builder<TokioExecutor>;
@@ -174,37 +222,47 @@ fn server() -> Server {
     server
 }
 
-async fn converse(
+/// One connection.
+struct Conversation {
     server: Server,
-    io: TimedIo<TcpStream>,
+    router: Router,
+    draining: CancellationToken,
     phase: Phase,
     peer: SocketAddr,
-    router: Router,
-    watcher: Watcher,
-) {
-    let files = io.files();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let version = request.version();
-        let answering = phase.begin(version);
-        let (mut request, upload) = watch(request);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        if version < Version::HTTP_2 {
-            request.extensions_mut().insert(files.clone());
-        }
-        let (router, phase) = (router.clone(), phase.clone());
-        async move {
-            let Ok(mut response) = router.oneshot(request).await;
-            // HTTP/2 ends the one request, and not the connection.
-            if version < Version::HTTP_2 && !upload.finish().await {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                phase.leave_unread();
+}
+
+impl Conversation {
+    async fn hold(self, io: TimedIo<TcpStream>, watcher: Watcher) {
+        let Self { server, router, draining, phase, peer } = self;
+        let files = io.files();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let version = request.version();
+            let answering = phase.begin(version);
+            let (mut request, upload) = watch(request);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            if version < Version::HTTP_2 {
+                request.extensions_mut().insert(files.clone());
             }
-            Ok::<_, Infallible>(response.map(|body| AnswerBody { body, _answering: answering }))
+            let (router, phase, draining) = (router.clone(), phase.clone(), draining.clone());
+            async move {
+                let Ok(mut response) = router.oneshot(request).await;
+                // HTTP/2 ends the one request, and not the connection.
+                if version < Version::HTTP_2 {
+                    let is_read = upload.finish().await;
+                    if !is_read {
+                        phase.leave_unread();
+                    }
+                    if !is_read || draining.is_cancelled() {
+                        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    }
+                }
+                Ok::<_, Infallible>(response.map(|body| AnswerBody { body, _answering: answering }))
+            }
+        });
+        let connection = server.serve_connection(TokioIo::new(io), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%peer, error, "a connection ended early");
         }
-    });
-    let connection = server.serve_connection(TokioIo::new(io), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%peer, error, "a connection ended early");
     }
 }
 

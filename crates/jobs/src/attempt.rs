@@ -150,6 +150,11 @@ impl Attempt {
             retry_in_secs = retry_in.map(|delay| delay.as_secs_f64()),
             "attempt failed"
         );
+        if failure.code.is_transient() {
+            // Before the slot is free, so that no other job is claimed in between.
+            self.engine.health.doubt_work();
+            self.engine.doubted.notify_one();
+        }
         let outcome =
             if retry_in.is_some() { Outcome::Retried(failure.code) } else { Outcome::Failed(failure.code) };
         let jobs = &self.engine.ports.jobs;

@@ -3,19 +3,26 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
-use songkeep_domain::{StoreError, StoreResult, Timestamp, bus::Notice, job::Reaped};
-use tokio::time::sleep;
+use songkeep_domain::{StoreError, StoreResult, bus::Notice, job::Reaped};
+use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    clock::clock_ahead_ms,
     engine::Inner,
-    health::ClockState,
+    health::{ClockState, Work},
     metrics,
     retry::{Backoff, jittered},
 };
 
+/// How long the handler may take to say whether it can work.
+const CHECK_LIMIT: Duration = Duration::from_secs(10);
+/// Between two questions of that kind.
+const FIRST_RECHECK: Duration = Duration::from_millis(500);
+const LONGEST_RECHECK: Duration = Duration::from_secs(5);
+
 /// Tasks that end when this is dropped.
-pub(crate) type Background = [AbortOnDropHandle<()>; 4];
+pub(crate) type Background = [AbortOnDropHandle<()>; 5];
 
 /// Subscribes to the bus before it returns.
 pub(crate) fn start(inner: &Arc<Inner>) -> Background {
@@ -24,6 +31,7 @@ pub(crate) fn start(inner: &Arc<Inner>) -> Background {
         AbortOnDropHandle::new(tokio::spawn(listen(Arc::clone(inner), news))),
         AbortOnDropHandle::new(tokio::spawn(reap(Arc::clone(inner)))),
         AbortOnDropHandle::new(tokio::spawn(compare_clocks(Arc::clone(inner)))),
+        AbortOnDropHandle::new(tokio::spawn(settle_doubts(Arc::clone(inner)))),
         AbortOnDropHandle::new(tokio::spawn(refresh_gauges(Arc::clone(inner)))),
     ]
 }
@@ -96,28 +104,38 @@ async fn compare_clocks(inner: Arc<Inner>) {
     }
 }
 
+/// Finds out after a failed attempt whether others could go well.
+async fn settle_doubts(inner: Arc<Inner>) {
+    loop {
+        inner.doubted.notified().await;
+        let mut backoff = Backoff::new(FIRST_RECHECK, LONGEST_RECHECK);
+        loop {
+            let check = inner.ports.handler.check();
+            let answer = timeout(CHECK_LIMIT, check).await.unwrap_or_else(|_| Err("no answer".to_owned()));
+            match answer {
+                Ok(()) => break,
+                Err(reason) => {
+                    if inner.health.set_work(Work::Failing) != Work::Failing {
+                        tracing::error!(reason, "work cannot go well here: no jobs are taken");
+                    }
+                }
+            }
+            sleep(backoff.next()).await;
+        }
+        if inner.health.set_work(Work::Well) == Work::Failing {
+            tracing::info!("work can go well again: jobs are taken");
+        }
+        inner.look.notify_one();
+    }
+}
+
 async fn clock_state(inner: &Inner) -> StoreResult<ClockState> {
     let before = inner.ports.clock.now();
     let database = inner.ports.jobs.database_now().await?;
     let after = inner.ports.clock.now();
     let slack = inner.settings.max_clock_skew;
-    Ok(ahead_ms(before, database, after, slack)
+    Ok(clock_ahead_ms(before, database, after, slack)
         .map_or(ClockState::Right, |ahead_ms| ClockState::Off { ahead_ms }))
-}
-
-/// How far our clock is ahead, when certainly by more than `slack`: the database read its clock at
-/// some moment between `before` and `after`, so a slow answer is no proof.
-fn ahead_ms(before: Timestamp, database: Timestamp, after: Timestamp, slack: Duration) -> Option<i64> {
-    let slack = i64::try_from(slack.as_micros()).unwrap_or(i64::MAX);
-    let least_ahead = before.as_micros().saturating_sub(database.as_micros());
-    let most_ahead = after.as_micros().saturating_sub(database.as_micros());
-    if least_ahead > slack {
-        Some(least_ahead / 1_000)
-    } else if most_ahead < slack.saturating_neg() {
-        Some(most_ahead / 1_000)
-    } else {
-        None
-    }
 }
 
 async fn refresh_gauges(inner: Arc<Inner>) {
@@ -138,24 +156,4 @@ async fn refresh_gauges(inner: Arc<Inner>) {
 fn after_error(error: &StoreError, what: &str, backoff: &mut Backoff) -> Duration {
     tracing::warn!(error = error as &dyn Error, "{what}");
     backoff.next()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ahead(before: i64, database: i64, after: i64) -> Option<i64> {
-        let [before, database, after] = [before, database, after].map(Timestamp::from_secs);
-        ahead_ms(before, database, after, Duration::from_secs(10))
-    }
-
-    #[test]
-    fn a_clock_is_off_only_when_the_round_trip_cannot_explain_it() {
-        assert_eq!(ahead(100, 100, 100), None);
-        assert_eq!(ahead(100, 110, 100), None);
-        assert_eq!(ahead(100, 111, 100), Some(-11_000));
-        assert_eq!(ahead(111, 100, 111), Some(11_000));
-        assert_eq!(ahead(100, 111, 105), None, "the answer took five seconds");
-        assert_eq!(ahead(105, 100, 130), None, "the answer took 25 seconds");
-    }
 }

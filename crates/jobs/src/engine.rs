@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     pub running: Running,
     /// There may be a job to claim.
     pub look: Notify,
+    /// An attempt failed, and the node may be to blame.
+    pub doubted: Notify,
 }
 
 /// What a look for a job found.
@@ -71,6 +73,7 @@ impl Engine {
             health: HealthBoard::new(),
             running: Running::default(),
             look: Notify::new(),
+            doubted: Notify::new(),
         };
         Self { inner: Arc::new(inner) }
     }

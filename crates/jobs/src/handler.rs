@@ -24,4 +24,14 @@ pub trait JobHandler: Send + Sync + 'static {
     /// One attempt. The future is dropped when the job is cancelled, lost, out of time or handed
     /// back: dropping must stop all work on it. A panic counts as an internal failure.
     async fn run(&self, job: &ClaimedJob, reporter: &JobReporter) -> Result<Completion, ImportFailure>;
+
+    /// Whether work can go well at all just now. It is asked after an attempt that failed for a passing
+    /// reason, and again until it can: no job is claimed meanwhile, so that a node without space or
+    /// storage does not use up the attempts of all jobs.
+    ///
+    /// # Errors
+    /// Why not, in words for the log.
+    async fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Mutex};
 
+use crate::clock::clock_words;
+
 /// Whether the engine takes jobs, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineState {
@@ -14,6 +16,8 @@ pub enum EngineState {
     },
     /// The last call for a job failed.
     StoreFailing,
+    /// An attempt failed, and the handler says that others would too.
+    WorkFailing,
     Stopping,
 }
 
@@ -23,11 +27,10 @@ impl fmt::Display for EngineState {
             Self::Starting => f.write_str("starting"),
             Self::Ready => f.write_str("ready"),
             Self::ClockOff { ahead_ms } => {
-                let side = if *ahead_ms < 0 { "behind" } else { "ahead of" };
-                let secs = ahead_ms.unsigned_abs() as f64 / 1_000.0;
-                write!(f, "the clock is {secs:.1} s {side} the database's: no jobs are taken")
+                write!(f, "{}: no jobs are taken", clock_words(*ahead_ms, "the database's"))
             }
             Self::StoreFailing => f.write_str("the job store fails: no jobs can be taken"),
+            Self::WorkFailing => f.write_str("what imports need is missing here: no jobs are taken"),
             Self::Stopping => f.write_str("stopping"),
         }
     }
@@ -55,9 +58,19 @@ pub(crate) enum ClockState {
     Off { ahead_ms: i64 },
 }
 
+/// Whether attempts can go well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Well,
+    /// An attempt failed, and it is not known yet whether the node is to blame.
+    Doubted,
+    Failing,
+}
+
 #[derive(Debug)]
 struct Facts {
     clock: ClockState,
+    work: Work,
     store_fails: bool,
     stopping: bool,
 }
@@ -68,7 +81,9 @@ pub(crate) struct HealthBoard(Mutex<Facts>);
 
 impl HealthBoard {
     pub fn new() -> Self {
-        Self(Mutex::new(Facts { clock: ClockState::Unknown, store_fails: false, stopping: false }))
+        let facts =
+            Facts { clock: ClockState::Unknown, work: Work::Well, store_fails: false, stopping: false };
+        Self(Mutex::new(facts))
     }
 
     fn facts(&self) -> std::sync::MutexGuard<'_, Facts> {
@@ -85,13 +100,26 @@ impl HealthBoard {
         std::mem::replace(&mut self.facts().store_fails, fails) != fails
     }
 
+    /// What it was before.
+    pub fn set_work(&self, work: Work) -> Work {
+        std::mem::replace(&mut self.facts().work, work)
+    }
+
+    /// An attempt failed; what is known already stays.
+    pub fn doubt_work(&self) {
+        let mut facts = self.facts();
+        if facts.work == Work::Well {
+            facts.work = Work::Doubted;
+        }
+    }
+
     pub fn set_stopping(&self) {
         self.facts().stopping = true;
     }
 
     pub fn may_claim(&self) -> bool {
         let facts = self.facts();
-        !facts.stopping && facts.clock == ClockState::Right
+        !facts.stopping && facts.clock == ClockState::Right && facts.work == Work::Well
     }
 
     pub fn state(&self) -> EngineState {
@@ -100,6 +128,7 @@ impl HealthBoard {
             (true, _) => EngineState::Stopping,
             (_, ClockState::Off { ahead_ms }) => EngineState::ClockOff { ahead_ms },
             _ if facts.store_fails => EngineState::StoreFailing,
+            _ if facts.work == Work::Failing => EngineState::WorkFailing,
             (_, ClockState::Unknown) => EngineState::Starting,
             (_, ClockState::Right) => EngineState::Ready,
         }

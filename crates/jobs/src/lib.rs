@@ -7,6 +7,7 @@
 
 mod attempt;
 mod background;
+mod clock;
 mod engine;
 mod handler;
 mod health;
@@ -16,6 +17,7 @@ mod reporter;
 mod retry;
 mod settings;
 
+pub use clock::{clock_ahead_ms, clock_words};
 pub use engine::{Engine, EnginePorts};
 pub use handler::{Completion, JobHandler};
 pub use health::{EngineHealth, EngineState};

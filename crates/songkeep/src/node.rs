@@ -17,18 +17,35 @@ use songkeep_media::Media;
 use songkeep_telemetry::Metrics;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{backends::Backends, clients::LocalServices, readiness::Dependencies, services};
+use crate::{
+    backends::Backends,
+    clients::LocalServices,
+    readiness::{Dependencies, Need, RemoteService},
+    services,
+};
 
 /// How often recorded metrics are folded and free memory is given back.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// Large enough that freeing it concerns the allocator's own store of memory.
 const LARGE_PIECE: usize = 1 << 20;
 
+/// Services that a gateway calls. Without auth it can do nothing for anybody who is signed in; without
+/// another one it still does the rest, and no other gateway does more.
+const GATEWAY_CALLS: [(NodeRole, Need); 6] = [
+    (NodeRole::Auth, Need::Required),
+    (NodeRole::Search, Need::Useful),
+    (NodeRole::Catalog, Need::Useful),
+    (NodeRole::Download, Need::Useful),
+    (NodeRole::Admin, Need::Useful),
+    (NodeRole::Stream, Need::Useful),
+];
+/// Services that the page's listener passes requests on to.
+const WEB_CALLS: [(NodeRole, Need); 2] =
+    [(NodeRole::Gateway, Need::Required), (NodeRole::Stream, Need::Useful)];
+
 /// What a caller decides besides the settings.
 #[derive(Default)]
 pub struct Overrides {
-    /// Single roles over embedded parts, which only one process can share.
-    pub split_for_test: bool,
     /// The process's metrics, for `/metrics`.
     pub metrics: Option<Metrics>,
 }
@@ -39,6 +56,8 @@ pub struct Node {
     pub gateway_addr: Option<SocketAddr>,
     pub stream_addr: Option<SocketAddr>,
     pub internal_addr: SocketAddr,
+    /// The end is near: nothing new is begun, and everything is served yet.
+    draining: CancellationToken,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     media: Option<Media>,
@@ -146,7 +165,9 @@ impl Parts<'_> {
         };
         let web = if self.roles.contains(&NodeRole::Web) {
             let media: Vec<String> = media_bases(self.settings).filter_map(origin_of).collect();
-            let page = songkeep_web_assets::router_with_media(&media).merge(self.operational("web", true));
+            let admin = self.settings.admin_web.then(songkeep_web_assets::admin);
+            let pages = songkeep_web_assets::router(songkeep_web_assets::player(&media), admin);
+            let page = pages.merge(self.operational("web", true));
             let gateway = self.mount(NodeRole::Gateway, gateway.as_ref())?;
             let stream = self.mount(NodeRole::Stream, stream.as_ref())?;
             Some(nest_api(docs_of_the_api(page), gateway, stream))
@@ -176,7 +197,7 @@ impl Node {
         backends: Backends,
         overrides: Overrides,
     ) -> anyhow::Result<Self> {
-        settings.validate(roles, overrides.split_for_test)?;
+        settings.validate(roles)?;
         let sockets = Sockets::bind(settings, roles).await?;
         let stream_port =
             sockets.stream.as_ref().map_or(settings.stream_addr.port(), |s| s.local_addr().port());
@@ -204,7 +225,11 @@ impl Node {
             .filter(|_| roles.contains(&NodeRole::Worker))
             .map(|media| services::worker(settings, &backends, media))
             .transpose()?;
-        let dependencies = dependencies(settings, roles, &backends, media.as_ref(), worker.clone())?;
+        let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let dependencies = Dependencies {
+            draining: draining.clone(),
+            ..dependencies(settings, roles, &backends, media.as_ref(), worker.clone())?
+        };
         let parts = Parts {
             settings,
             roles,
@@ -218,10 +243,11 @@ impl Node {
         };
         let routers = parts.routers(&backends, &local, gateway.as_ref())?;
 
-        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let tasks = TaskTracker::new();
         let grace = settings.shutdown_grace;
         let open = |socket: Listener, router: Router| {
             let addr = socket.local_addr();
+            let socket = socket.with_draining(draining.clone());
             tasks.spawn(serve(socket, router, shutdown.clone(), grace));
             addr
         };
@@ -234,9 +260,9 @@ impl Node {
         let stream_addr = public(sockets.stream, routers.stream, "stream", Some(NodeRole::Stream))?;
         let internal_addr = open(sockets.internal, parts.edge(routers.internal, "internal", None)?);
         if let Some(worker) = worker {
-            let shutdown = shutdown.clone();
+            let draining = draining.clone();
             tasks.spawn(async move {
-                if let Err(error) = worker.run(shutdown).await {
+                if let Err(error) = worker.run(draining).await {
                     tracing::error!(%error, "the folder for running imports cannot be used: nothing is imported");
                 }
             });
@@ -247,7 +273,18 @@ impl Node {
         if let Some(metrics) = overrides.metrics {
             tasks.spawn(upkeep(metrics, shutdown.clone()));
         }
-        Ok(Self { web_addr, gateway_addr, stream_addr, internal_addr, shutdown, tasks, media, gateway, auth })
+        Ok(Self {
+            web_addr,
+            gateway_addr,
+            stream_addr,
+            internal_addr,
+            draining,
+            shutdown,
+            tasks,
+            media,
+            gateway,
+            auth,
+        })
     }
 
     /// The link by which the first administrator's account is made; None when there is one, or when this
@@ -262,8 +299,16 @@ impl Node {
         }
     }
 
+    /// Says by `/ready` that it is stopping and begins no more imports, but goes on serving for `time`,
+    /// in which balancers find another process.
+    pub async fn drain(&self, time: Duration) {
+        self.draining.cancel();
+        tokio::time::sleep(time).await;
+    }
+
     /// Lets running requests finish and hands running imports back.
     pub async fn stop(self) {
+        self.draining.cancel();
         self.shutdown.cancel();
         if let Some(gateway) = &self.gateway {
             gateway.close();
@@ -286,18 +331,24 @@ fn dependencies(
     media: Option<&Media>,
     worker: Option<songkeep_worker::Worker>,
 ) -> anyhow::Result<Dependencies> {
-    // Without these, a process of the first role can answer nothing.
-    let services = [(NodeRole::Gateway, NodeRole::Auth), (NodeRole::Web, NodeRole::Gateway)]
+    let calls = [(NodeRole::Gateway, &GATEWAY_CALLS[..]), (NodeRole::Web, &WEB_CALLS[..])];
+    let services = calls
         .into_iter()
-        .filter(|(caller, service)| roles.contains(caller) && !roles.contains(service))
-        .filter_map(|(_, service)| Some((service, settings.service_urls.of(service)?.to_owned())))
+        .filter(|(caller, _)| roles.contains(caller))
+        .flat_map(|(_, callees)| callees)
+        .filter(|(service, _)| !roles.contains(service))
+        .filter_map(|(service, need)| {
+            Some(RemoteService::new(*service, settings.service_urls.of(*service)?, *need))
+        })
         .collect();
     Ok(Dependencies {
+        draining: CancellationToken::new(),
         store: backends.store.clone(),
         blobs: backends.blobs.clone(),
         bus: roles.iter().any(|role| role.uses_bus()).then(|| backends.bus.clone()),
         tools: media.filter(|_| worker.is_some()).map(|media| media.tools.clone()),
         worker,
+        clock: backends.clock.clone(),
         services,
         http: songkeep_api::HttpTransport::pooled_client()?,
     })

@@ -14,9 +14,7 @@ use songkeep_catalog::{CatalogPorts, CatalogService, CatalogSettings};
 use songkeep_config::{Settings, StreamDelivery};
 use songkeep_domain::{Clock, NodeRole, mail::Mailer};
 use songkeep_download::{DownloadPorts, DownloadService, DownloadSettings};
-use songkeep_gateway::{
-    EventTimings, GatewayPorts, GatewaySettings, GatewayState, RateLimits, RefreshCookie, SameSite,
-};
+use songkeep_gateway::{GatewayPorts, GatewaySettings, GatewayState, RateLimits, RefreshCookie, SameSite};
 use songkeep_jobs::{EngineSettings, RetryPolicy};
 use songkeep_media::{Media, MediaSettings};
 use songkeep_search::{SearchPorts, SearchService, SearchSettings};
@@ -125,7 +123,8 @@ pub fn local(
             users: store.clone(),
             catalog: store.clone(),
             jobs: store.clone(),
-            audit: store,
+            audit: store.clone(),
+            overview: store,
             clock: backends.clock.clone(),
         };
         services.admin = Some(Arc::new(AdminService::new(ports)));
@@ -196,12 +195,14 @@ pub fn gateway(
                 signin_ip_per_min: limits.signin_ip_per_min,
                 signin_email_per_min: limits.signin_email_per_min,
                 signup_ip_per_hour: limits.signup_ip_per_hour,
+                reset_ip_per_hour: limits.reset_ip_per_hour,
+                reset_email_per_hour: limits.reset_email_per_hour,
                 search_per_min: limits.search_per_min,
                 import_per_hour: limits.import_per_hour,
             },
             public_stream_base: settings.public_stream_base.clone(),
             stream_port,
-            events: EventTimings::default(),
+            ..GatewaySettings::default()
         },
     }))
 }

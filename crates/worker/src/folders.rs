@@ -16,6 +16,9 @@ use tokio::task::spawn_blocking;
 const REMOVAL_TRIES: u32 = 20;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
+/// With fewer free bytes than this a disk is full, whatever is to be written.
+const LEAST_SPACE: u64 = 256 * 1024;
+
 /// The folder in which attempts have theirs. Several processes may share it.
 #[derive(Clone, Debug)]
 pub struct WorkFolders {
@@ -34,6 +37,17 @@ impl WorkFolders {
     /// When it cannot be made.
     pub async fn prepare(&self) -> io::Result<()> {
         tokio::fs::create_dir_all(&self.root).await
+    }
+
+    /// # Errors
+    /// When next to nothing can be written there.
+    pub async fn check_space(&self) -> io::Result<()> {
+        let root = self.root.clone();
+        let disk = blocking(move || Ok(rustix::fs::statvfs(&root)?)).await?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_SPACE {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     /// An empty folder for this attempt; those of earlier attempts at the same job are removed: the

@@ -117,6 +117,11 @@ impl JobHandler for ImportHandler {
         folder.remove().await;
         completion
     }
+
+    async fn check(&self) -> Result<(), String> {
+        self.folders.check_space().await.map_err(|error| chain("the work folder", &error))?;
+        self.blobs.check().await.map_err(|error| chain("the audio", &error))
+    }
 }
 
 fn new_song(job: &ClaimedJob, fetched: FetchedAudio, stored: StoredBlob) -> NewSong {
@@ -167,12 +172,17 @@ fn io_code(error: &io::Error) -> FailureCode {
 }
 
 fn failure(code: FailureCode, doing: &str, error: &dyn Error) -> ImportFailure {
-    let mut detail = format!("{doing} failed: {error}");
+    ImportFailure::new(code, chain(&format!("{doing} failed"), error))
+}
+
+/// The error in words, with its causes.
+fn chain(about: &str, error: &dyn Error) -> String {
+    let mut detail = format!("{about}: {error}");
     let mut source = error.source();
     while let Some(error) = source {
         detail.push_str(": ");
         detail.push_str(&error.to_string());
         source = error.source();
     }
-    ImportFailure::new(code, detail)
+    detail
 }

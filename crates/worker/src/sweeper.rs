@@ -36,6 +36,8 @@ pub struct SweepSettings {
     pub finished_jobs_kept: Duration,
     pub events_kept: Duration,
     pub dead_sessions_kept: Duration,
+    /// What the gateways counted; the overview shows no more.
+    pub traffic_kept: Duration,
     /// With clocks further apart than this, ages mean nothing and no pass is made.
     pub max_clock_skew: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for SweepSettings {
             finished_jobs_kept: 90 * DAY,
             events_kept: 7 * DAY,
             dead_sessions_kept: 30 * DAY,
+            traffic_kept: 30 * DAY,
             max_clock_skew: Duration::from_secs(10),
         }
     }
@@ -75,6 +78,8 @@ pub struct SweepReport {
     pub events: u64,
     /// Sessions and their tokens.
     pub sessions: u64,
+    /// Minutes that gateways counted.
+    pub traffic: u64,
     pub work_folders: u64,
     /// Steps that failed; the next pass tries them again. The log says why.
     pub failed_steps: u64,
@@ -153,6 +158,8 @@ impl Inner {
         report.events = step("events", events.delete_events(before), &mut report).await;
         let before = now.minus(kept.dead_sessions_kept);
         report.sessions = step("sessions", events.delete_dead_sessions(before), &mut report).await;
+        let before = now.minus(kept.traffic_kept);
+        report.traffic = step("traffic", events.delete_traffic(before), &mut report).await;
         let stale = self.folders.remove_stale(&**jobs);
         report.work_folders = step("work_folders", stale, &mut report).await;
         report

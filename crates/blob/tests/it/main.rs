@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod conformance;
-mod fault_proxy;
 mod files;
 mod s3;
 mod s3_faults;

@@ -14,13 +14,15 @@ use songkeep_domain::{
     Clock, SystemClock, Timestamp,
     blob::{Blob, BlobError, BlobStore},
 };
-use songkeep_testkit::s3::S3Server;
-
-use crate::{
+use songkeep_testkit::{
     fault_proxy::{
         Action::{Answer, Cut, Hold, Lose, Pass},
         FaultProxy,
     },
+    s3::S3Server,
+};
+
+use crate::{
     s3::{OwnCase, own_cases},
     world::{eventually, keys, noise, read, s3_settings, write_source},
 };

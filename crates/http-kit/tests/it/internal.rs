@@ -1,6 +1,6 @@
 //! Calls between services.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
@@ -12,12 +12,14 @@ use songkeep_api::{
     HttpTransport, RpcMethod, RpcService,
     service::{RpcServices, decode, encode},
     token::ServiceTokens,
+    transport::Repeat,
 };
 use songkeep_domain::{CallContext, ErrorCode, NodeRole, ServiceError, ServiceResult};
 use songkeep_http_kit::{REQUEST_ID, edge, fallbacks, internal};
 use songkeep_testkit::clock::ManualClock;
+use tokio::net::TcpListener;
 
-use crate::kit::{ask, header, json, problem, settings, start, tokens_by};
+use crate::kit::{ask, header, json, problem, read_until, settings, start, start_with, tokens_by};
 
 /// A service that says what it was told.
 struct Echo;
@@ -190,15 +192,85 @@ async fn the_typed_client_tells_its_own_fault_from_its_users() {
     // Without a request id too.
     for request_id in ["", "r9"] {
         let ctx = CallContext { request_id: request_id.to_owned(), ..CallContext::default() };
-        let answer: Value = gateway.call("echo", &ctx, &json!({"a": 1})).await.unwrap();
+        let answer: Value = gateway.call("echo", Repeat::Never, &ctx, &json!({"a": 1})).await.unwrap();
         assert_eq!(answer["body"]["a"], 1);
         // The service's own 401 is its user's.
-        let error = gateway.call::<_, Value>("refuse", &ctx, &()).await.unwrap_err();
+        let error = gateway.call::<_, Value>("refuse", Repeat::Never, &ctx, &()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::Unauthenticated);
-        let error = gateway.call::<_, Value>("nothing", &ctx, &()).await.unwrap_err();
+        let error = gateway.call::<_, Value>("nothing", Repeat::Never, &ctx, &()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::NotFound);
         // The listener's 401 is the caller's.
-        let error = transport(NodeRole::Search).call::<_, Value>("echo", &ctx, &()).await.unwrap_err();
+        let error = transport(NodeRole::Search).call::<_, Value>("echo", Repeat::Never, &ctx, &()).await;
+        let error = error.unwrap_err();
         assert_eq!(error.code, ErrorCode::BadGateway);
+    }
+}
+
+fn gateway_to(kit: &Kit, addr: SocketAddr) -> HttpTransport {
+    let client = HttpTransport::pooled_client().unwrap();
+    HttpTransport::new(
+        client,
+        kit.tokens.clone(),
+        NodeRole::Gateway,
+        NodeRole::Catalog,
+        &format!("http://{addr}"),
+    )
+}
+
+/// A port on which nobody listens.
+async fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_service_that_restarts_and_then_for_none_that_stays_away() {
+    let kit = kit();
+    let addr = free_port().await;
+    let gateway = gateway_to(&kit, addr);
+    let ctx = CallContext::default();
+    let back = async {
+        // The restart takes a moment.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        start_with(kit.router.clone(), addr, |listener| listener, Duration::ZERO).await
+    };
+    let wish = json!(7);
+    let (answer, served) = tokio::join!(gateway.call::<_, Value>("echo", Repeat::Never, &ctx, &wish), back);
+    assert_eq!(answer.unwrap()["body"], 7);
+
+    served.shutdown.cancel();
+    served.task.await.unwrap();
+    let asked = std::time::Instant::now();
+    let error = gateway.call::<_, Value>("echo", Repeat::Safe, &ctx, &7).await.unwrap_err();
+    assert_eq!((error.code, error.retry_after), (ErrorCode::Unavailable, Some(Duration::from_secs(5))));
+    assert!(asked.elapsed() > Duration::from_secs(3), "{:?}", asked.elapsed());
+    let asked = std::time::Instant::now();
+    let error = gateway.call::<_, Value>("echo", Repeat::Safe, &ctx, &7).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_call_whose_connection_breaks_is_sent_again_only_when_that_is_safe() {
+    let kit = kit();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = gateway_to(&kit, socket.local_addr().unwrap());
+    let ctx = CallContext::default();
+    for (repeat, attempts) in [(Repeat::Never, 1), (Repeat::Safe, 3)] {
+        let call = gateway.call::<_, Value>("echo", repeat, &ctx, &7);
+        let mut tokens = std::collections::BTreeSet::new();
+        let breaking = async {
+            loop {
+                let (mut stream, _) = socket.accept().await.unwrap();
+                let head = read_until(&mut stream, "\r\n\r\n").await;
+                let token = head.lines().find_map(|line| line.strip_prefix("x-service-token: "));
+                tokens.insert(token.unwrap().to_owned());
+            }
+        };
+        let error = tokio::select! {
+            answer = call => answer.unwrap_err(),
+            () = breaking => unreachable!("it never ends"),
+        };
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert_eq!(tokens.len(), attempts, "{repeat:?}: a token is good for one attempt");
     }
 }

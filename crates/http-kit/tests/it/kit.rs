@@ -1,7 +1,7 @@
 //! What these tests share: a router on a socket, requests, and tokens.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -47,6 +47,8 @@ pub fn proxies(entries: &[&str]) -> TrustedProxies {
     TrustedProxies::parse(&entries.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
 }
 
+pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// A router that serves on a socket of its own until dropped.
 pub struct Served {
     pub addr: SocketAddr,
@@ -62,15 +64,16 @@ impl Served {
 }
 
 pub async fn start(router: Router) -> Served {
-    start_with(router, |listener| listener, Duration::ZERO).await
+    start_with(router, ANY_PORT, |listener| listener, Duration::ZERO).await
 }
 
 pub async fn start_with(
     router: Router,
+    addr: SocketAddr,
     configure: impl FnOnce(Listener) -> Listener,
     grace: Duration,
 ) -> Served {
-    let listener = Listener::bind("test", "TEST_ADDR", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = Listener::bind("test", "TEST_ADDR", addr).await.unwrap();
     let listener = configure(listener);
     let addr = listener.local_addr();
     let shutdown = CancellationToken::new();

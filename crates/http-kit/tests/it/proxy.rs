@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kit::{
     PATIENCE, Served, client, connect, eventually, header, read_to_end, read_until, settings, silence, start,
-    tokens,
+    start_with, tokens,
 };
 
 fn target(addr: SocketAddr) -> ProxyTarget {
@@ -225,6 +225,23 @@ async fn a_service_that_is_down_is_a_503() {
         assert!(!problem.to_string().contains(&addr.to_string()));
     }
     assert_eq!(client().get(web.url("/")).send().await.unwrap().text().await.unwrap(), "page");
+}
+
+#[tokio::test]
+async fn a_request_waits_for_a_service_that_restarts_with_its_body() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = socket.local_addr().unwrap();
+    drop(socket);
+    let web = web_before(target(addr)).await;
+    let back = async {
+        // The restart takes a moment.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let echo = Router::new().route("/echo", post(|body: Bytes| async { body }));
+        start_with(echo, addr, |listener| listener, Duration::ZERO).await
+    };
+    let body = vec![b'x'; 300_000];
+    let (answer, _served) = tokio::join!(client().post(web.url("/api/echo")).body(body.clone()).send(), back);
+    assert_eq!(answer.unwrap().bytes().await.unwrap(), body);
 }
 
 #[tokio::test]

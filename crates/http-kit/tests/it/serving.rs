@@ -18,12 +18,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::kit::{PATIENCE, Served, client, connect, read_to_end, read_until, silence, start, start_with};
+use crate::kit::{
+    ANY_PORT, PATIENCE, Served, client, connect, read_to_end, read_until, silence, start, start_with,
+};
 
 const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
 
 async fn start_hurried(router: Router) -> Served {
-    start_with(router, |listener| listener.with_head_timeout(HEAD_TIMEOUT), Duration::ZERO).await
+    start_with(router, ANY_PORT, |listener| listener.with_head_timeout(HEAD_TIMEOUT), Duration::ZERO).await
 }
 
 fn hello() -> Router {
@@ -155,7 +157,8 @@ fn in_two_parts(signal: &Arc<Notify>) -> Router {
 #[tokio::test]
 async fn a_running_body_may_finish_within_the_grace_time() {
     let signal = Arc::new(Notify::new());
-    let served = start_with(in_two_parts(&signal), |listener| listener, Duration::from_secs(60)).await;
+    let served =
+        start_with(in_two_parts(&signal), ANY_PORT, |listener| listener, Duration::from_secs(60)).await;
     let mut idle = connect(served.addr, "").await;
     let mut answer = client().get(served.url("/")).send().await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "first ");
@@ -171,9 +174,41 @@ async fn a_running_body_may_finish_within_the_grace_time() {
 }
 
 #[tokio::test]
+async fn while_draining_each_answer_ends_its_connection_and_new_ones_are_taken() {
+    let draining = CancellationToken::new();
+    let configure = |listener: Listener| listener.with_draining(draining.clone());
+    let router = Router::new().route("/", on_get(|| async { "hello" }));
+    let served = start_with(router, ANY_PORT, configure, Duration::from_secs(60)).await;
+    let ask = "GET / HTTP/1.1\r\nHost: songs.test\r\n\r\n";
+    let mut old = connect(served.addr, ask).await;
+    let answer = read_until(&mut old, "hello").await.to_lowercase();
+    assert!(!answer.contains("connection: close"), "{answer}");
+    draining.cancel();
+    old.write_all(ask.as_bytes()).await.unwrap();
+    for mut stream in [old, connect(served.addr, ask).await] {
+        let answer = read_to_end(&mut stream).await.to_lowercase();
+        assert!(answer.starts_with("http/1.1 200") && answer.contains("\r\nconnection: close"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_connects_as_the_listener_closes_is_answered() {
+    let served = start_with(hello(), ANY_PORT, |listener| listener, Duration::from_secs(60)).await;
+    // One runtime thread: the listener gets to see connection and shutdown at once.
+    let mut late = std::net::TcpStream::connect(served.addr).unwrap();
+    std::io::Write::write_all(&mut late, b"GET / HTTP/1.1\r\nHost: songs.test\r\n\r\n").unwrap();
+    served.shutdown.cancel();
+    late.set_nonblocking(true).unwrap();
+    let mut late = TcpStream::from_std(late).unwrap();
+    let answer = read_to_end(&mut late).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
 async fn what_runs_longer_than_the_grace_time_is_cut() {
     let signal = Arc::new(Notify::new());
-    let served = start_with(in_two_parts(&signal), |listener| listener, Duration::from_millis(200)).await;
+    let served =
+        start_with(in_two_parts(&signal), ANY_PORT, |listener| listener, Duration::from_millis(200)).await;
     let mut answer = client().get(served.url("/")).send().await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "first ");
     served.shutdown.cancel();

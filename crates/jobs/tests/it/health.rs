@@ -75,6 +75,25 @@ async fn a_store_that_is_away_makes_the_node_unready_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_node_where_work_cannot_go_well_fails_one_job_and_leaves_the_others_alone() {
+    let world = World::new().await;
+    let handler = Scripted::broken();
+    let ids = [world.enqueue(1, 5).await, world.enqueue(2, 5).await, world.enqueue(3, 5).await];
+    let node = world.start(&handler, EngineSettings { slots: 1, ..settings() });
+    eventually("the engine notices", || async { node.engine.health().state == EngineState::WorkFailing })
+        .await;
+    assert!(!node.engine.health().is_ready());
+    assert_eq!(handler.total_runs(), 1);
+    handler.broken.store(false, Ordering::SeqCst);
+    for id in ids {
+        world.until_status(id, JobStatus::Completed).await;
+    }
+    assert_eq!(handler.total_runs(), 4);
+    eventually("the engine is ready again", || async { node.engine.health().is_ready() }).await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn an_engine_that_starts_without_a_store_begins_when_it_comes() {
     let world = World::new().await;
     let line = world.line();

@@ -18,8 +18,8 @@ use songkeep_domain::{
     Timestamp, UserId,
     bus::{Bus, BusError, CommitHook, Notice, RateDecision, RateRule},
     job::{
-        Claim, ClaimedJob, Enqueued, Heartbeat, ImportFailure, ImportHints, Job, JobChange, JobFilter,
-        JobProgress, JobStatus, JobStore, NewImport, Published, QueueStats, Reaped,
+        Claim, ClaimedJob, Enqueued, FailureCode, Heartbeat, ImportFailure, ImportHints, Job, JobChange,
+        JobFilter, JobProgress, JobStatus, JobStore, NewImport, Published, QueueStats, Reaped,
     },
     song::{Container, NewSong, SongMetadata, StoredAudio},
 };
@@ -239,6 +239,8 @@ pub struct Scripted {
     pub runs: Mutex<HashMap<JobId, usize>>,
     pub active: Arc<AtomicUsize>,
     pub most_active: AtomicUsize,
+    /// Every attempt fails, and the handler knows.
+    pub broken: Arc<AtomicBool>,
 }
 
 struct Active(Arc<AtomicUsize>);
@@ -259,6 +261,25 @@ impl Scripted {
             runs: Mutex::default(),
             active: Arc::default(),
             most_active: AtomicUsize::new(0),
+            broken: Arc::default(),
+        })
+    }
+
+    /// Publishes at once, but fails as long as it is `broken`, which it is at first.
+    pub fn broken() -> Arc<Self> {
+        let broken = Arc::new(AtomicBool::new(true));
+        let is_broken = Arc::clone(&broken);
+        let script = move |job: ClaimedJob, _: JobReporter| {
+            let full = || ImportFailure::new(FailureCode::DiskFull, "no space");
+            let ending = if is_broken.load(Ordering::SeqCst) { Err(full()) } else { Ok(publish(&job)) };
+            std::future::ready(ending).boxed()
+        };
+        Arc::new(Self {
+            script: Box::new(script),
+            runs: Mutex::default(),
+            active: Arc::default(),
+            most_active: AtomicUsize::new(0),
+            broken,
         })
     }
 
@@ -289,6 +310,10 @@ impl JobHandler for Scripted {
         let _active = Active(Arc::clone(&self.active));
         self.most_active.fetch_max(active, Ordering::SeqCst);
         (self.script)(job.clone(), reporter.clone()).await
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        if self.broken.load(Ordering::SeqCst) { Err("no space".to_owned()) } else { Ok(()) }
     }
 }
 

@@ -14,14 +14,14 @@ use songkeep_domain::NodeRole;
 use tokio::time::sleep;
 
 use crate::{
-    in_both_topologies,
+    in_all_topologies,
     kit::{App, Listener, json_of, problem_of, refresh_cookie},
     sse::Events,
     streaming::{begin, ends_early, shelve, take, web_stream_url},
 };
 
-const PASSWORD: &str = "correct horse";
-const WRONG: &str = "wrong horse";
+pub const PASSWORD: &str = "correct horse";
+pub const WRONG: &str = "wrong horse";
 const REVOKED_WITHIN: Duration = Duration::from_secs(5);
 
 async fn sign_up(app: &App, email: &str, password: &str) -> Response {
@@ -34,7 +34,7 @@ async fn sign_in(app: &App, email: &str, password: &str) -> Response {
 }
 
 /// `forwarded` is what proxies say of the client, true or not.
-async fn sign_in_from(
+pub async fn sign_in_from(
     app: &App,
     base: &str,
     forwarded: Option<&str>,
@@ -67,7 +67,7 @@ async fn answers(status: StatusCode, within: Duration, call: impl AsyncFn() -> R
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn one_mailbox_is_one_account_and_the_bootstrap_address_one_administrator(topology: Topology) {
         let app = App::start_with(topology, &[("ADMIN_BOOTSTRAP_EMAIL", "Admin@Example.com")]).await;
         let signed_up = json_of(sign_up(&app, "aDmin@eXample.com", PASSWORD).await, StatusCode::CREATED).await;
@@ -97,7 +97,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn the_setup_link_makes_one_administrator_and_bootstrapping_is_over(topology: Topology) {
         let app = App::start_with(topology, &[("ADMIN_BOOTSTRAP_EMAIL", "late@example.com")]).await;
         let link = app.setup_link().await;
@@ -127,7 +127,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn without_verification_accounts_work_at_once_and_nobody_is_made_administrator(topology: Topology) {
         let settings = [("EMAIL_VERIFY_REQUIRED", "0"), ("ADMIN_BOOTSTRAP_EMAIL", "admin@example.com")];
         let app = App::start_with(topology, &settings).await;
@@ -163,7 +163,7 @@ async fn mail(app: &App, to: &str, count: usize) -> songkeep_domain::mail::Mail 
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn strangers_do_not_learn_who_has_an_account_and_owners_do(topology: Topology) {
         let app = App::start_with(topology, &[("EXPOSE_VERIFICATION_TOKEN", "0")]).await;
         let told = async |email: &str, password: &str| {
@@ -204,7 +204,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn eight_refreshes_at_once_have_one_successor(app: App) {
         let ada = app.listener("ada@example.com").await;
         let through_web = format!("{}/api", app.web);
@@ -238,7 +238,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn what_is_taken_away_is_gone_within_seconds(topology: Topology) {
         let app = App::start_after(topology, &[], async |backends| {
             shelve(backends, "ShelvedSong", 64 << 20).await;
@@ -303,7 +303,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn sign_out_ends_api_and_events_within_seconds_and_is_always_fine(app: App) {
         let ada = app.listener("ada@example.com").await;
         let other_device = app.sign_in("ada@example.com").await;
@@ -331,7 +331,7 @@ in_both_topologies! {
 }
 
 /// Tries a wrong password until it is refused for its frequency; how often it was tried.
-async fn tries(app: &App, base: &str, forwarded: impl Fn(usize) -> Option<String>, email: &str) -> usize {
+pub async fn tries(app: &App, base: &str, forwarded: impl Fn(usize) -> Option<String>, email: &str) -> usize {
     for count in 1..=20 {
         let answer = sign_in_from(app, base, forwarded(count).as_deref(), email, WRONG).await;
         if answer.status() == StatusCode::TOO_MANY_REQUESTS {
@@ -348,7 +348,7 @@ async fn tries(app: &App, base: &str, forwarded: impl Fn(usize) -> Option<String
 /// Attempts come back one by one while a test is slow.
 const SLACK: usize = 2;
 
-in_both_topologies! {
+in_all_topologies! {
     async fn guessing_is_slowed_and_forged_addresses_do_not_help(topology: Topology) {
         let limits = [("RATE_LIMIT_SIGNIN_EMAIL_PER_MIN", "3"), ("RATE_LIMIT_SIGNIN_IP_PER_MIN", "12")];
         let app = App::start_with(topology, &limits).await;
@@ -379,7 +379,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn behind_a_trusted_proxy_each_client_counts_and_a_stranger_locks_nobody_out(topology: Topology) {
         let settings = [
             ("RATE_LIMIT_SIGNIN_EMAIL_PER_MIN", "3"),
@@ -416,7 +416,7 @@ in_both_topologies! {
 const JWT_SECRET: &str = "9f3c1b7ae05d4c6288f1d23b5a7e9c04";
 const INTERNAL_SECRET: &str = "b1e6d8f02c7a4935a6d1f8e3c5b70942";
 
-in_both_topologies! {
+in_all_topologies! {
     async fn strict_mode_hides_what_is_for_operators_and_marks_cookies_secure(topology: Topology) {
         let strict = [
             ("APP_ENV", "production"),
@@ -459,7 +459,7 @@ fn strict_mode_refuses_secrets_that_are_none() {
         let env = [("APP_ENV", "production")].iter().chain(own);
         let env = env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from_values(&Values::from_env(env).unwrap()).unwrap();
-        settings.validate(&NodeRole::ALL, false).map_or_else(|error| error.to_string(), |()| String::new())
+        settings.validate(&NodeRole::ALL).map_or_else(|error| error.to_string(), |()| String::new())
     };
     let good = [
         ("JWT_SECRET", JWT_SECRET),
@@ -481,7 +481,54 @@ fn strict_mode_refuses_secrets_that_are_none() {
     assert!(exposed.contains("EXPOSE_VERIFICATION_TOKEN"), "{exposed}");
 }
 
-in_both_topologies! {
+in_all_topologies! {
+    async fn a_forgotten_password_is_replaced_by_a_mailed_link_and_ends_what_was_open(app: App) {
+        let ada = app.listener("ada@example.com").await;
+        let mut events = Events::open(&ada, None).await;
+        events.hello().await;
+        let post = async |path: &str, body: Value| app.call(Method::POST, path).json(&body).send().await.unwrap();
+        let mailed = async || {
+            let mails = app.outbox.0.lock().await;
+            mails.iter().filter(|mail| mail.to.key() == "ada@example.com").cloned().collect::<Vec<_>>()
+        };
+        let before = mailed().await.len();
+        let asked = post("/auth/forgot-password", json!({ "email": "ada@example.com" })).await;
+        let asked = json_of(asked, StatusCode::OK).await;
+        let unknown = post("/auth/forgot-password", json!({ "email": "nobody@example.com" })).await;
+        assert_eq!(json_of(unknown, StatusCode::OK).await, asked);
+        let started = Instant::now();
+        let mail = loop {
+            if let Some(mail) = mailed().await.get(before) {
+                break mail.text.clone();
+            }
+            assert!(started.elapsed() < Duration::from_secs(10), "no mail came");
+            sleep(Duration::from_millis(20)).await;
+        };
+        let (_, token) = mail.split_once("http://localhost:3000/reset#token=").unwrap();
+        let token = token.lines().next().unwrap();
+        let reset = async |token: &str, password: &str| {
+            post("/auth/reset-password", json!({ "token": token, "password": password })).await
+        };
+        assert_eq!(problem_of(reset("no such token", WRONG).await, StatusCode::NOT_FOUND).await, "not_found");
+        assert_eq!(problem_of(reset(token, "short").await, StatusCode::UNPROCESSABLE_ENTITY).await, "invalid");
+        let verifies = verify(&app, token).await;
+        assert_eq!(problem_of(verifies, StatusCode::NOT_FOUND).await, "not_found", "each link for its own");
+        json_of(reset(token, "another horse").await, StatusCode::OK).await;
+        let started = Instant::now();
+        while events.next().await.is_some() {}
+        assert!(started.elapsed() < REVOKED_WITHIN, "{:?}", started.elapsed());
+        let me = async || ada.call(Method::GET, "/auth/me").send().await.unwrap();
+        answers(StatusCode::UNAUTHORIZED, REVOKED_WITHIN, me).await;
+        let used = reset(token, WRONG).await;
+        assert_eq!(problem_of(used, StatusCode::BAD_REQUEST).await, "token_expired");
+        let old = sign_in(&app, "ada@example.com", PASSWORD).await;
+        assert_eq!(problem_of(old, StatusCode::UNAUTHORIZED).await, "invalid_credentials");
+        assert_eq!(sign_in(&app, "ada@example.com", "another horse").await.status(), StatusCode::OK);
+        app.stop().await;
+    }
+}
+
+in_all_topologies! {
     async fn the_refresh_cookie_is_out_of_reach_of_pages(topology: Topology) {
         let app = App::start_with(topology, &[("REFRESH_COOKIE_NAME", "songkeep_session")]).await;
         let signed_up = json_of(sign_up(&app, "ada@example.com", PASSWORD).await, StatusCode::CREATED).await;

@@ -1,7 +1,7 @@
 //! The containers: what the compose files say when they are merged, and that the services work together
 //! with exactly these commands and environments, behind the TLS edge.
 
-mod deployment;
+pub mod deployment;
 mod project;
 
 use std::{
@@ -112,7 +112,7 @@ fn each_role_is_one_service_and_what_it_is_given_will_do() {
                 assert_eq!((name.as_str(), &service.command), ("db-migrate", &vec!["migrate".to_owned()]));
                 continue;
             }
-            settings.validate(&roles, false).unwrap_or_else(|error| panic!("{name}: {error}"));
+            settings.validate(&roles).unwrap_or_else(|error| panic!("{name}: {error}"));
             let internal = if name == "web" || name == "api-gateway" { 8010 } else { 8000 };
             assert_eq!(settings.internal_addr_for(&roles), ([0, 0, 0, 0], internal).into(), "{name}");
             assert!(roles.iter().all(|role| started.insert(*role)), "{name}: a role runs twice");
@@ -157,7 +157,7 @@ fn secrets_of_development_are_refused_in_production() {
         }
         let strict = service.environment.clone().into_iter().chain([("APP_ENV".into(), "production".into())]);
         let settings = Settings::from_values(&Values::from_env(strict).unwrap()).unwrap();
-        let error = settings.validate(&roles, false).unwrap_err().to_string();
+        let error = settings.validate(&roles).unwrap_err().to_string();
         assert!(error.contains("INTERNAL_SERVICE_SECRET is a value from an example"), "{name}: {error}");
     }
     for missing in ["APP_DOMAIN", "POSTGRES_PASSWORD", "MINIO_ROOT_PASSWORD"] {

@@ -391,13 +391,13 @@ async fn a_full_disk_delays_imports_and_spoils_nothing() {
 
 /// Whether one may mount without a user namespace of one's own, as root may. Where neither is allowed,
 /// `unshare` says so and the test fails.
-async fn may_mount() -> bool {
+pub async fn may_mount() -> bool {
     let mut probe = Program::start(Path::new("unshare"), ["--mount", "echo", "allowed"], &[]).unwrap();
     probe.wait_for("allowed", PATIENCE).await.is_ok()
 }
 
 /// Fills the file system that this file is on.
-fn fill(ballast: &Path) {
+pub fn fill(ballast: &Path) {
     let mut file = fs::File::create(ballast).unwrap();
     for size in [64 * 1024, 1] {
         let block = vec![0; size];

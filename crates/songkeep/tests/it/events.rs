@@ -10,12 +10,12 @@ use songkeep_domain::SystemClock;
 use songkeep_testkit::fake_youtube::Behaviour;
 
 use crate::{
-    in_both_topologies,
-    kit::{App, Listener, Topology},
+    in_all_topologies,
+    kit::{App, Listener},
     sse::{Event, Events},
 };
 
-in_both_topologies! {
+in_all_topologies! {
     async fn nothing_is_missed_or_repeated_however_often_a_client_reconnects(app: App) {
         let (ada, bob) = (app.listener("ada@example.com").await, app.listener("bob@example.com").await);
         let videos = app.youtube.videos();
@@ -111,7 +111,7 @@ async fn ids_that_nobody_gave_lead_to_a_reset(ada: &Listener<'_>, source_id: &st
     assert_eq!(from_the_start.next().await.unwrap().id, Some(1));
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn the_stream_ends_with_the_session_and_only_that(app: App) {
         let here = app.listener("ada@example.com").await;
         let there = app.sign_in("ada@example.com").await;
@@ -134,10 +134,9 @@ in_both_topologies! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_stream_ends_with_the_access_token_and_another_goes_on() {
-    const SECRET: &str = "a secret that is known to this test only";
-    for topology in [Topology::AllInOne, Topology::Cluster] {
+in_all_topologies! {
+    async fn the_stream_ends_with_the_access_token_and_another_goes_on(topology: Topology) {
+        const SECRET: &str = "a secret that is known to this test only";
         let app = App::start_with(topology, &[("JWT_SECRET", SECRET)]).await;
         let ada = app.listener("ada@example.com").await;
         let tokens = AccessTokens::new(&SecretString::from(SECRET), std::sync::Arc::new(SystemClock));

@@ -8,6 +8,7 @@ use songkeep_testkit::fake_youtube::{Behaviour, SearchBehaviour};
 
 use crate::{
     imports::leaves_nothing_behind,
+    in_all_topologies,
     kit::{App, Listener, Topology, json_of},
 };
 
@@ -15,9 +16,9 @@ use crate::{
 const TWICE: [(&str, &str); 2] = [("JOB_MAX_ATTEMPTS", "2"), ("JOB_RETRY_BASE_SECONDS", "1")];
 const ADMIN: &str = "admin@example.com";
 
-async fn start(extra: &[(&str, &str)]) -> App {
+async fn start(topology: Topology, extra: &[(&str, &str)]) -> App {
     let settings = [TWICE.as_slice(), &[("ADMIN_BOOTSTRAP_EMAIL", ADMIN)], extra].concat();
-    App::start_with(Topology::AllInOne, &settings).await
+    App::start_with(topology, &settings).await
 }
 
 /// A video's behaviour, and the job that it leads to.
@@ -32,38 +33,40 @@ const fn fails(behaviour: Behaviour, code: &'static str, attempts: u32) -> Case 
     Case { behaviour, code: Some(code), attempts }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_source_will_not_give_fails_at_once() {
-    let app = start(&[]).await;
-    let cases = [
-        fails(Behaviour::Unavailable, "unavailable", 1),
-        fails(Behaviour::Private, "private", 1),
-        fails(Behaviour::AgeRestricted, "age_restricted", 1),
-        fails(Behaviour::GeoBlocked, "geo_blocked", 1),
-        fails(Behaviour::Live, "live", 1),
-        fails(Behaviour::TooLong, "too_long", 1),
-        fails(Behaviour::NoFormats, "no_format", 1),
-        Case { behaviour: Behaviour::OnlyM4a, code: None, attempts: 1 },
-    ];
-    end_as_expected(&app, &cases).await;
-    app.stop().await;
+in_all_topologies! {
+    async fn what_the_source_will_not_give_fails_at_once(topology: Topology) {
+        let app = start(topology, &[]).await;
+        let cases = [
+            fails(Behaviour::Unavailable, "unavailable", 1),
+            fails(Behaviour::Private, "private", 1),
+            fails(Behaviour::AgeRestricted, "age_restricted", 1),
+            fails(Behaviour::GeoBlocked, "geo_blocked", 1),
+            fails(Behaviour::Live, "live", 1),
+            fails(Behaviour::TooLong, "too_long", 1),
+            fails(Behaviour::NoFormats, "no_format", 1),
+            Case { behaviour: Behaviour::OnlyM4a, code: None, attempts: 1 },
+        ];
+        end_as_expected(&app, &cases).await;
+        app.stop().await;
+    }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_may_pass_is_tried_again_and_fails_in_the_end() {
-    let app = start(&[]).await;
-    let cases = [
-        fails(Behaviour::BotCheck, "bot_check", 2),
-        fails(Behaviour::RateLimited, "rate_limited", 2),
-        fails(Behaviour::ServerError, "timeout", 2),
-        fails(Behaviour::Truncated, "timeout", 2),
-        fails(Behaviour::Forbidden, "tool_broken", 2),
-        // Another look at the page gives another address, within the attempt.
-        Case { behaviour: Behaviour::ForbiddenTimes(1), code: None, attempts: 1 },
-        Case { behaviour: Behaviour::ForbiddenTimes(2), code: None, attempts: 2 },
-    ];
-    end_as_expected(&app, &cases).await;
-    app.stop().await;
+in_all_topologies! {
+    async fn what_may_pass_is_tried_again_and_fails_in_the_end(topology: Topology) {
+        let app = start(topology, &[]).await;
+        let cases = [
+            fails(Behaviour::BotCheck, "bot_check", 2),
+            fails(Behaviour::RateLimited, "rate_limited", 2),
+            fails(Behaviour::ServerError, "timeout", 2),
+            fails(Behaviour::Truncated, "timeout", 2),
+            fails(Behaviour::Forbidden, "tool_broken", 2),
+            // Another look at the page gives another address, within the attempt.
+            Case { behaviour: Behaviour::ForbiddenTimes(1), code: None, attempts: 1 },
+            Case { behaviour: Behaviour::ForbiddenTimes(2), code: None, attempts: 2 },
+        ];
+        end_as_expected(&app, &cases).await;
+        app.stop().await;
+    }
 }
 
 /// Imports one video for each case, and looks at what listener and administrator are told.
@@ -118,80 +121,83 @@ async fn detail_for_administrators(admin: &Listener<'_>, id: &str) -> Option<Str
     job["failure_detail"].as_str().map(str::to_owned)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_download_that_hangs_ends_with_its_time_and_holds_up_nobody() {
-    let app = start(&[("JOB_TIMEOUT_SECONDS", "10"), ("JOB_MAX_ATTEMPTS", "1")]).await;
-    let (ada, admin) = (app.listener("ada@example.com").await, app.listener(ADMIN).await);
-    let videos = app.youtube.videos();
-    app.youtube.set(&videos[0].id, Behaviour::Hangs);
-    let hanging = ada.import(&videos[0].id).await;
-    let other = ada.import(&videos[1].id).await;
-    let other = ada.finished(other["id"].as_str().unwrap()).await;
-    assert_eq!(other["status"], "completed", "{other}: {}", admin.get("/admin/jobs").await);
-    let job = ada.finished(hanging["id"].as_str().unwrap()).await;
-    assert_eq!((&job["status"], &job["failure_code"]), (&json!("failed"), &json!("timeout")), "{job}");
-    is_a_sentence_for_listeners(&job);
-    leaves_nothing_behind(&app).await;
+in_all_topologies! {
+    async fn a_download_that_hangs_ends_with_its_time_and_holds_up_nobody(topology: Topology) {
+        let app = start(topology, &[("JOB_TIMEOUT_SECONDS", "10"), ("JOB_MAX_ATTEMPTS", "1")]).await;
+        let (ada, admin) = (app.listener("ada@example.com").await, app.listener(ADMIN).await);
+        let videos = app.youtube.videos();
+        app.youtube.set(&videos[0].id, Behaviour::Hangs);
+        let hanging = ada.import(&videos[0].id).await;
+        let other = ada.import(&videos[1].id).await;
+        let other = ada.finished(other["id"].as_str().unwrap()).await;
+        assert_eq!(other["status"], "completed", "{other}: {}", admin.get("/admin/jobs").await);
+        let job = ada.finished(hanging["id"].as_str().unwrap()).await;
+        assert_eq!((&job["status"], &job["failure_code"]), (&json!("failed"), &json!("timeout")), "{job}");
+        is_a_sentence_for_listeners(&job);
+        leaves_nothing_behind(&app).await;
 
-    // The slot and its tools are of use again.
-    let next = ada.import(&videos[2].id).await;
-    assert_eq!(ada.finished(next["id"].as_str().unwrap()).await["status"], "completed");
-    app.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_search_gives_what_was_found_or_says_that_it_cannot() {
-    let app = start(&[]).await;
-    let ada = app.listener("ada@example.com").await;
-    let video = app.youtube.videos()[1].clone();
-
-    app.youtube.set_search(SearchBehaviour::UnknownShape);
-    let found = ada.search(&format!("{} {}", video.channel, video.title)).await;
-    assert_eq!(found[0]["source_id"], video.id.as_str(), "the download tool can still search: {found:?}");
-
-    app.youtube.set_search(SearchBehaviour::Empty);
-    let answer = search(&ada, "words that nobody sang").await;
-    let answer = json_of(answer, StatusCode::OK).await;
-    assert_eq!((&answer["candidates"], &answer["scoring_meta"]["total_candidates"]), (&json!([]), &json!(0)));
-
-    app.youtube.set_search(SearchBehaviour::Down);
-    is_unavailable(search(&ada, "another query").await).await;
-
-    app.youtube.set_search(SearchBehaviour::Slow(Duration::from_secs(3)));
-    let began = Instant::now();
-    let answer = search(&ada, &video.title).await;
-    assert!(began.elapsed() < Duration::from_secs(20), "nobody waits that long");
-    if answer.status() == StatusCode::OK {
-        let found = json_of(answer, StatusCode::OK).await;
-        assert_eq!(found["candidates"][0]["source_id"], video.id.as_str());
-    } else {
-        is_unavailable(answer).await;
+        // The slot and its tools are of use again.
+        let next = ada.import(&videos[2].id).await;
+        assert_eq!(ada.finished(next["id"].as_str().unwrap()).await["status"], "completed");
+        app.stop().await;
     }
-
-    // Failures are not remembered.
-    app.youtube.set_search(SearchBehaviour::Normal);
-    assert!(!ada.search("another query").await.is_empty() || !ada.search(&video.title).await.is_empty());
-    assert!(app.youtube.denied_hosts().is_empty(), "{:?}", app.youtube.denied_hosts());
-    app.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_way_out_that_is_closed_is_no_fault_of_the_listener() {
-    // A port on which nobody listens.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let proxy = format!("http://songkeep:very-secret@127.0.0.1:{port}");
-    let app = start(&[("IMPORT_UPSTREAM_PROXY", &proxy), ("JOB_MAX_ATTEMPTS", "1")]).await;
-    let (ada, admin) = (app.listener("ada@example.com").await, app.listener(ADMIN).await);
-    is_unavailable(search(&ada, "anything").await).await;
-    let job = ada.import("SKsong00001").await;
-    let job = ada.finished(job["id"].as_str().unwrap()).await;
-    assert_eq!((&job["status"], &job["failure_code"]), (&json!("failed"), &json!("internal")), "{job}");
-    is_a_sentence_for_listeners(&job);
-    let seen = admin.get("/admin/jobs").await;
-    assert!(seen["jobs"][0]["failure_detail"].as_str().unwrap().contains("proxy"), "{seen}");
-    assert!(!seen.to_string().contains("very-secret"), "{seen}");
-    leaves_nothing_behind(&app).await;
-    app.stop().await;
+in_all_topologies! {
+    async fn a_search_gives_what_was_found_or_says_that_it_cannot(topology: Topology) {
+        let app = start(topology, &[]).await;
+        let ada = app.listener("ada@example.com").await;
+        let video = app.youtube.videos()[1].clone();
+
+        app.youtube.set_search(SearchBehaviour::UnknownShape);
+        let found = ada.search(&format!("{} {}", video.channel, video.title)).await;
+        assert_eq!(found[0]["source_id"], video.id.as_str(), "the download tool can still search: {found:?}");
+
+        app.youtube.set_search(SearchBehaviour::Empty);
+        let answer = search(&ada, "words that nobody sang").await;
+        let answer = json_of(answer, StatusCode::OK).await;
+        assert_eq!((&answer["candidates"], &answer["scoring_meta"]["total_candidates"]), (&json!([]), &json!(0)));
+
+        app.youtube.set_search(SearchBehaviour::Down);
+        is_unavailable(search(&ada, "another query").await).await;
+
+        app.youtube.set_search(SearchBehaviour::Slow(Duration::from_secs(3)));
+        let began = Instant::now();
+        let answer = search(&ada, &video.title).await;
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody waits that long");
+        if answer.status() == StatusCode::OK {
+            let found = json_of(answer, StatusCode::OK).await;
+            assert_eq!(found["candidates"][0]["source_id"], video.id.as_str());
+        } else {
+            is_unavailable(answer).await;
+        }
+
+        // Failures are not remembered.
+        app.youtube.set_search(SearchBehaviour::Normal);
+        assert!(!ada.search("another query").await.is_empty() || !ada.search(&video.title).await.is_empty());
+        assert!(app.youtube.denied_hosts().is_empty(), "{:?}", app.youtube.denied_hosts());
+        app.stop().await;
+    }
+}
+
+in_all_topologies! {
+    async fn a_way_out_that_is_closed_is_no_fault_of_the_listener(topology: Topology) {
+        // A port on which nobody listens.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let proxy = format!("http://songkeep:very-secret@127.0.0.1:{port}");
+        let app = start(topology, &[("IMPORT_UPSTREAM_PROXY", &proxy), ("JOB_MAX_ATTEMPTS", "1")]).await;
+        let (ada, admin) = (app.listener("ada@example.com").await, app.listener(ADMIN).await);
+        is_unavailable(search(&ada, "anything").await).await;
+        let job = ada.import("SKsong00001").await;
+        let job = ada.finished(job["id"].as_str().unwrap()).await;
+        assert_eq!((&job["status"], &job["failure_code"]), (&json!("failed"), &json!("internal")), "{job}");
+        is_a_sentence_for_listeners(&job);
+        let seen = admin.get("/admin/jobs").await;
+        assert!(seen["jobs"][0]["failure_detail"].as_str().unwrap().contains("proxy"), "{seen}");
+        assert!(!seen.to_string().contains("very-secret"), "{seen}");
+        leaves_nothing_behind(&app).await;
+        app.stop().await;
+    }
 }
 
 async fn search(listener: &Listener<'_>, query: &str) -> reqwest::Response {

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use songkeep_testkit::fake_youtube::Behaviour;
 
 use crate::{
-    in_both_topologies,
+    in_all_topologies,
     kit::{App, Listener, json_of, problem_of},
     sse::Events,
 };
 
-in_both_topologies! {
+in_all_topologies! {
     async fn everybody_shares_one_download_and_keeps_their_own_entry(app: App) {
         let (ada, bob) = (app.listener("ada@example.com").await, app.listener("bob@example.com").await);
         let videos = app.youtube.videos();
@@ -106,7 +106,7 @@ async fn a_known_song_is_linked_at_once_however_it_is_asked_for(
     assert_eq!(app.youtube.media_downloads(source_id), 1);
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn jobs_are_cancelled_tried_again_listed_and_private(app: App) {
         let (ada, bob) = (app.listener("ada@example.com").await, app.listener("bob@example.com").await);
         let videos = app.youtube.videos();
@@ -191,7 +191,7 @@ async fn lists_are_complete(ada: &Listener<'_>, bob: &Listener<'_>, completed: &
     assert_eq!(problem_of(answer, StatusCode::UNPROCESSABLE_ENTITY).await, "invalid");
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn an_entry_is_its_owners_to_edit_and_to_take_out(app: App) {
         let (ada, bob) = (app.listener("ada@example.com").await, app.listener("bob@example.com").await);
         let video = app.youtube.videos()[2].clone();
@@ -238,7 +238,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn a_passing_failure_is_never_shown_as_the_end(app: App) {
         let ada = app.listener("ada@example.com").await;
         let video = app.youtube.videos()[0].clone();
@@ -286,7 +286,9 @@ async fn cancel(listener: &Listener<'_>, job: &str) -> Value {
 pub async fn leaves_nothing_behind(app: &App) {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let left: Vec<_> = std::fs::read_dir(&app.backends.work_dir).unwrap().flatten().collect();
+        let folders = app.work_dirs();
+        let left = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        let left: Vec<_> = left.collect();
         if left.is_empty() {
             break;
         }

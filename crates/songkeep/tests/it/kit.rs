@@ -1,5 +1,8 @@
-//! The whole application for a test: all in one process, or a cluster of single-role nodes in this
-//! test process, in front of a YouTube of our own.
+//! The whole application for a test, in front of a YouTube of our own: all in one process over what is
+//! embedded, the same over servers, or single-role nodes over these. All nodes run in the test process.
+
+mod nodes;
+mod round_robin;
 
 use std::{
     path::PathBuf,
@@ -10,57 +13,87 @@ use std::{
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use songkeep::{
-    backends::{self, Backends},
+    backends::{self, Backends, no_hook},
     data_dir::DataDir,
-    node::{Node, Overrides},
 };
 use songkeep_config::{Settings, Values};
 use songkeep_domain::{
     NodeRole,
     mail::{Mail, MailError, Mailer},
 };
+use songkeep_store::Store;
 use songkeep_telemetry::Metrics;
-use songkeep_testkit::fake_youtube::{Catalog, FakeYouTube};
+use songkeep_testkit::{
+    fake_youtube::{Catalog, FakeYouTube},
+    program::Program,
+    servers::{Place, Servers},
+};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-/// How the roles are spread over nodes.
+pub use self::nodes::Counts;
+use self::{
+    nodes::{Nodes, Surroundings},
+    round_robin::RoundRobin,
+};
+
+/// How the roles are spread over nodes, and what these keep things in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topology {
+    /// One process with SQLite, files and messages inside it.
     AllInOne,
-    /// Every role alone.
+    /// One process over PostgreSQL, Redis and S3.
+    OverServers,
+    /// Every role alone over PostgreSQL, Redis and S3, each with connections of its own.
     Cluster,
 }
 
 /// Declares one test for each topology. The body gets the application, or the topology to start it in.
 #[macro_export]
-macro_rules! in_both_topologies {
-    ($(#[$meta:meta])* async fn $name:ident($app:ident: App) $body:block) => {
-        $crate::in_both_topologies! {
-            $(#[$meta])*
+macro_rules! in_all_topologies {
+    (async fn $name:ident($app:ident: App) $body:block) => {
+        $crate::in_all_topologies! {
             async fn $name(topology: Topology) {
                 let $app = App::start(topology).await;
                 $body
             }
         }
     };
-    ($(#[$meta:meta])* async fn $name:ident($topology:ident: Topology) $body:block) => {
+    (async fn $name:ident($topology:ident: Topology) $body:block) => {
+        $crate::in_topologies! {
+            [all_in_one = AllInOne, over_servers = OverServers, cluster = Cluster]
+            async fn $name($topology: Topology) $body
+        }
+    };
+}
+
+/// The same for those that share what they keep with other processes.
+#[macro_export]
+macro_rules! over_servers {
+    (async fn $name:ident($topology:ident: Topology) $body:block) => {
+        $crate::in_topologies! {
+            [all_in_one = OverServers, cluster = Cluster]
+            async fn $name($topology: Topology) $body
+        }
+    };
+}
+
+/// See [`in_all_topologies`].
+#[macro_export]
+macro_rules! in_topologies {
+    (
+        [$($test:ident = $variant:ident),+]
+        async fn $name:ident($topology:ident: Topology) $body:block
+    ) => {
         mod $name {
             use super::*;
 
             async fn scenario($topology: $crate::kit::Topology) $body
 
-            $(#[$meta])*
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn all_in_one() {
-                scenario($crate::kit::Topology::AllInOne).await;
-            }
-
-            $(#[$meta])*
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn cluster() {
-                scenario($crate::kit::Topology::Cluster).await;
-            }
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                scenario($crate::kit::Topology::$variant).await;
+            })+
         }
     };
 }
@@ -78,18 +111,22 @@ impl Mailer for Outbox {
 }
 
 pub struct App {
-    /// `http://127.0.0.1:port` of the three public listeners.
+    /// `http://127.0.0.1:port` of the three public listeners, or of what stands before several of them.
     pub web: String,
     pub gateway: String,
     pub stream: String,
     pub youtube: FakeYouTube,
     pub outbox: Arc<Outbox>,
     pub client: reqwest::Client,
+    /// What is kept, past the nodes; over servers with connections of the test's own.
     pub backends: Backends,
-    /// As all nodes have them, with the secrets.
+    /// As all nodes have them, with the secrets; the folders of all are in this one.
     pub settings: Settings,
-    /// With the one role of each; None for all of them in one.
-    nodes: Vec<(Option<NodeRole>, Node)>,
+    nodes: Nodes,
+    /// Those of this test alone.
+    pub servers: Option<Servers>,
+    /// Processes in place of nodes.
+    programs: Vec<Program>,
     _data: TempDir,
 }
 
@@ -123,67 +160,132 @@ impl App {
         extra: &[(&str, &str)],
         before: impl AsyncFnOnce(&Backends),
     ) -> Self {
+        let place = match topology {
+            Topology::AllInOne => None,
+            Topology::OverServers | Topology::Cluster => Some(migrated_place().await),
+        };
+        let counts = (topology == Topology::Cluster).then(Counts::default);
+        Box::pin(Self::launch(place, counts, extra, before)).await
+    }
+
+    /// A cluster with several nodes of a role behind one that takes turns with each request.
+    pub async fn start_several(counts: Counts, extra: &[(&str, &str)]) -> Self {
+        Box::pin(Self::launch(Some(migrated_place().await), Some(counts), extra, async |_| ())).await
+    }
+
+    /// Over servers that the test may stop.
+    pub async fn start_on_own_servers(topology: Topology) -> Self {
+        let servers = tokio::task::spawn_blocking(|| Servers::start().unwrap()).await.unwrap();
+        let place = servers.place().await.unwrap();
+        migrate(&place.database_url).await.unwrap();
+        let counts = (topology == Topology::Cluster).then(Counts::default);
+        let app = Box::pin(Self::launch(Some(place), counts, &[], async |_| ())).await;
+        Self { servers: Some(servers), ..app }
+    }
+
+    /// `place` is where things are kept, if not in the folder; `counts` spreads the roles.
+    async fn launch(
+        place: Option<Place>,
+        counts: Option<Counts>,
+        extra: &[(&str, &str)],
+        before: impl AsyncFnOnce(&Backends),
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let youtube = FakeYouTube::start(Catalog::tiny().await.unwrap()).await.unwrap();
-        let settings = settings(&data, &youtube, extra);
+        // Listeners may know the S3 service by another name.
+        let public = place.as_ref().map(|place| place.s3_endpoint.replace("127.0.0.1", "localhost"));
+        let shared = place.as_ref().map(Place::settings).into_iter().flatten();
+        let shared = shared.chain(public.as_deref().map(|public| ("S3_PUBLIC_ENDPOINT", public)));
+        let extra: Vec<_> = shared.chain(extra.iter().copied()).collect();
+        let settings = settings(&data, &youtube, &extra);
         let dir = DataDir::open(&settings.data_dir).unwrap();
-        let mut backends = Backends::open(&settings, &NodeRole::ALL, &dir).await.unwrap();
-        backends::migrate(backends.store().unwrap(), &settings, &dir).await.unwrap();
         let outbox = Arc::new(Outbox::default());
-        backends.mailer = outbox.clone();
-        before(&backends).await;
-        let nodes = match topology {
-            Topology::AllInOne => {
-                let overrides = Overrides { metrics: Some(metrics()), ..Overrides::default() };
-                let node = Node::start(&settings, &NodeRole::ALL, backends.clone(), overrides).await;
-                vec![(None, node.unwrap())]
-            }
-            Topology::Cluster => cluster(&settings, &backends).await,
+        let mut kept = keep(&settings, &dir).await;
+        kept.mailer = outbox.clone();
+        if place.is_none() {
+            backends::migrate(kept.store().unwrap(), &settings, &dir).await.unwrap();
+        }
+        before(&kept).await;
+        let surroundings = Surroundings {
+            settings: settings.clone(),
+            outbox: outbox.clone(),
+            embedded: place.is_none().then(|| kept.clone()),
         };
-        let address = |pick: fn(&Node) -> Option<std::net::SocketAddr>| {
-            let addr = nodes.iter().find_map(|(_, node)| pick(node)).expect("one node has this listener");
-            format!("http://{addr}")
+        let nodes = match counts {
+            None => Nodes::all_in_one(surroundings).await,
+            Some(counts) => Nodes::cluster(surroundings, counts).await,
         };
         Self {
-            web: address(|node| node.web_addr),
-            gateway: address(|node| node.gateway_addr),
-            stream: address(|node| node.stream_addr),
+            web: nodes.web(),
+            gateway: nodes.gateway(),
+            stream: nodes.stream(),
             youtube,
             outbox,
-            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap(),
-            backends,
+            client: client(counts.is_some_and(|counts| counts.gateways + counts.streams > 2)),
+            backends: kept,
             settings,
             nodes,
+            servers: None,
+            programs: Vec::new(),
+            _data: data,
+        }
+    }
+
+    /// Around processes that serve on the addresses of these settings, which must name servers.
+    pub async fn around(
+        programs: Vec<Program>,
+        settings: Settings,
+        youtube: FakeYouTube,
+        data: TempDir,
+    ) -> Self {
+        let dir = DataDir::open(&settings.data_dir).unwrap();
+        Self {
+            web: format!("http://{}", settings.web_addr),
+            gateway: format!("http://{}", settings.gateway_addr),
+            stream: format!("http://{}", settings.stream_addr),
+            youtube,
+            outbox: Arc::default(),
+            client: client(false),
+            backends: keep(&settings, &dir).await,
+            settings,
+            nodes: Nodes::default(),
+            servers: None,
+            programs,
             _data: data,
         }
     }
 
     /// The link that makes the first administrator, as `serve` prints it.
     pub async fn setup_link(&self) -> String {
-        for (_, node) in &self.nodes {
-            if let Some(link) = node.setup_link().await.unwrap() {
-                return link;
-            }
-        }
-        panic!("no node has a set-up link");
+        self.nodes.setup_link().await
     }
 
     pub async fn stop(self) {
-        for (_, node) in self.nodes {
-            node.stop().await;
+        self.nodes.stop().await;
+        self.backends.close().await;
+        for program in self.programs {
+            assert!(program.terminate(Duration::from_secs(60)).await.unwrap().success());
         }
     }
 
     /// Ends the node of one role of a cluster.
     pub async fn stop_role(&mut self, role: NodeRole) {
-        let at = self.nodes.iter().position(|(its, _)| *its == Some(role)).expect("a cluster has each role");
-        self.nodes.remove(at).1.stop().await;
+        self.nodes.stop_role(role).await;
+    }
+
+    /// The folders of running imports.
+    pub fn work_dirs(&self) -> Vec<PathBuf> {
+        self.nodes.backends().map(|backends| backends.work_dir.clone()).collect()
+    }
+
+    /// All gateways, past what stands before them.
+    pub fn gateways(&self) -> Vec<String> {
+        self.nodes.gateways()
     }
 
     /// The internal listeners, with the one role behind each; None for all of them.
     pub fn internal(&self) -> Vec<(Option<NodeRole>, String)> {
-        let nodes = self.nodes.iter();
-        nodes.map(|(role, node)| (*role, format!("http://{}", node.internal_addr))).collect()
+        self.nodes.internal()
     }
 
     /// The internal listener that serves the methods of a role.
@@ -241,7 +343,32 @@ impl App {
     }
 }
 
-fn settings(data: &TempDir, youtube: &FakeYouTube, extra: &[(&str, &str)]) -> Settings {
+/// What is kept, for the test itself. Over servers it is nobody who takes jobs, or hears of them.
+async fn keep(settings: &Settings, dir: &DataDir) -> Backends {
+    let shared = settings.database_url.is_some();
+    let roles = if shared { &[NodeRole::Stream] } else { &NodeRole::ALL[..] };
+    Backends::open(settings, roles, dir).await.unwrap()
+}
+
+async fn migrated_place() -> Place {
+    Place::filled(migrate).await.unwrap()
+}
+
+async fn migrate(url: &str) -> anyhow::Result<()> {
+    let store = Store::connect(&url.into(), no_hook()).await?;
+    store.migrate().await?;
+    store.close().await;
+    Ok(())
+}
+
+/// `alternating`: each request has a connection of its own, so that who takes turns does so with each.
+fn client(alternating: bool) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
+    let kept = if alternating { 0 } else { usize::MAX };
+    client.pool_max_idle_per_host(kept).build().unwrap()
+}
+
+pub fn settings(data: &TempDir, youtube: &FakeYouTube, extra: &[(&str, &str)]) -> Settings {
     let own = [
         ("APP_ENV", "test".to_owned()),
         ("SONGKEEP_DATA_DIR", data.path().display().to_string()),
@@ -256,6 +383,8 @@ fn settings(data: &TempDir, youtube: &FakeYouTube, extra: &[(&str, &str)]) -> Se
         ("PASSWORD_HASH_ITERATIONS", "1".to_owned()),
         ("RATE_LIMIT_SIGNIN_IP_PER_MIN", "1000".to_owned()),
         ("RATE_LIMIT_SIGNUP_IP_PER_HOUR", "1000".to_owned()),
+        ("RATE_LIMIT_RESET_IP_PER_HOUR", "1000".to_owned()),
+        ("RATE_LIMIT_RESET_EMAIL_PER_HOUR", "1000".to_owned()),
         ("RATE_LIMIT_SEARCH_PER_MIN", "1000".to_owned()),
         ("RATE_LIMIT_IMPORT_PER_HOUR", "1000".to_owned()),
         ("JOB_RETRY_BASE_SECONDS", "1".to_owned()),
@@ -269,50 +398,6 @@ fn settings(data: &TempDir, youtube: &FakeYouTube, extra: &[(&str, &str)]) -> Se
     let mut settings = Settings::from_values(&Values::from_env(env).unwrap()).unwrap();
     settings.ensure_secrets().unwrap();
     settings
-}
-
-/// Every role alone, over one database, one blob folder, one bus and one set of secrets.
-async fn cluster(settings: &Settings, backends: &Backends) -> Vec<(Option<NodeRole>, Node)> {
-    let mut settings = settings.clone();
-    let mut nodes = Vec::new();
-    let start = async |settings: &Settings, role: NodeRole| {
-        Node::start(
-            settings,
-            &[role],
-            backends.clone(),
-            Overrides { split_for_test: true, metrics: Some(metrics()) },
-        )
-        .await
-        .unwrap()
-    };
-    for role in [NodeRole::Auth, NodeRole::Search, NodeRole::Catalog, NodeRole::Download, NodeRole::Admin] {
-        let node = start(&settings, role).await;
-        let url = Some(format!("http://{}", node.internal_addr));
-        let urls = &mut settings.service_urls;
-        match role {
-            NodeRole::Auth => urls.auth = url,
-            NodeRole::Search => urls.search = url,
-            NodeRole::Catalog => urls.catalog = url,
-            NodeRole::Download => urls.download = url,
-            _ => urls.admin = url,
-        }
-        nodes.push((Some(role), node));
-    }
-    let stream = start(&settings, NodeRole::Stream).await;
-    let stream_addr = stream.stream_addr.expect("the role stream has its listener");
-    settings.stream_addr = stream_addr;
-    settings.service_urls.stream = Some(format!("http://{stream_addr}"));
-    let gateway = start(&settings, NodeRole::Gateway).await;
-    settings.service_urls.gateway = gateway.gateway_addr.map(|addr| format!("http://{addr}"));
-    let web = start(&settings, NodeRole::Web).await;
-    let worker = start(&settings, NodeRole::Worker).await;
-    nodes.extend([
-        (Some(NodeRole::Stream), stream),
-        (Some(NodeRole::Gateway), gateway),
-        (Some(NodeRole::Web), web),
-        (Some(NodeRole::Worker), worker),
-    ]);
-    nodes
 }
 
 /// The value of the refresh cookie that an answer sets; None when it sets none or clears it.

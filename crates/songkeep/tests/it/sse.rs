@@ -20,7 +20,7 @@ pub struct Event {
 }
 
 impl Event {
-    fn read(block: &str) -> Option<Self> {
+    pub fn read(block: &str) -> Option<Self> {
         let field = |name: &str| {
             let mut lines = block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             lines.next().map(|value| value.trim_start().to_owned())

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    in_both_topologies,
+    in_all_topologies,
     kit::{App, Listener, Topology, json_of, problem_of},
 };
 
@@ -121,7 +121,7 @@ async fn start(topology: Topology, size: usize) -> (App, Vec<u8>) {
     (app, bytes)
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn both_listeners_answer_as_rfc_9110_wants(topology: Topology) {
         let (app, bytes) = start(topology, SMALL).await;
         let ada = app.listener("ada@example.com").await;
@@ -327,7 +327,7 @@ pub async fn begin(app: &App, url: &str) -> Response {
     body
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn bytes_stop_with_the_session_and_with_the_library_entry(topology: Topology) {
         let (app, _) = start(topology, LARGE).await;
         let (ada, bob) = (app.listener("ada@example.com").await, app.listener("bob@example.com").await);
@@ -371,7 +371,7 @@ const SLOW_THROUGH_WEB: usize = 60;
 /// For what takes milliseconds on an idle machine; the traps took 30 s and more.
 const RESPONSIVE: Duration = Duration::from_secs(4);
 
-in_both_topologies! {
+in_all_topologies! {
     async fn three_hundred_slow_listeners_are_in_nobodys_way(topology: Topology) {
         let (app, bytes) = start(topology, 8 << 20).await;
         let ada = app.listener("ada@example.com").await;
@@ -381,6 +381,16 @@ in_both_topologies! {
             .chain(std::iter::repeat_n(&through_web, SLOW_THROUGH_WEB));
         let mut slow = join_all(urls.map(|url| listen_slowly(url))).await;
 
+        // What all of them begin with comes first, from a service on the same machine.
+        let opened = Instant::now();
+        loop {
+            let started = Instant::now();
+            assert_eq!(ada.library().await.len(), 1);
+            if started.elapsed() < RESPONSIVE / 8 {
+                break;
+            }
+            assert!(opened.elapsed() < Duration::from_secs(30), "the library takes {:?}", started.elapsed());
+        }
         for round in 0..20 {
             let started = Instant::now();
             assert_eq!(ada.library().await.len(), 1);

@@ -17,7 +17,7 @@ use songkeep_domain::{
 };
 
 use crate::{
-    in_both_topologies,
+    in_all_topologies,
     kit::{App, Listener, Topology, json_of, problem_of},
     streaming::{shelve, take},
 };
@@ -46,10 +46,11 @@ enum Door {
     Internal,
     Verification,
     SetUp,
+    Reset,
     Picture,
 }
 
-const DOORS: [Door; 10] = [
+const DOORS: [Door; 11] = [
     Door::Api,
     Door::Admin,
     Door::Events,
@@ -59,6 +60,7 @@ const DOORS: [Door; 10] = [
     Door::Internal,
     Door::Verification,
     Door::SetUp,
+    Door::Reset,
     Door::Picture,
 ];
 
@@ -70,6 +72,7 @@ enum Kind {
     Service,
     Verification,
     SetUp,
+    Reset,
     Picture,
 }
 
@@ -83,6 +86,7 @@ impl Door {
             Self::Internal => (Kind::Service, StatusCode::UNAUTHORIZED),
             Self::Verification => (Kind::Verification, StatusCode::NOT_FOUND),
             Self::SetUp => (Kind::SetUp, StatusCode::NOT_FOUND),
+            Self::Reset => (Kind::Reset, StatusCode::NOT_FOUND),
             Self::Picture => (Kind::Picture, StatusCode::FORBIDDEN),
         }
     }
@@ -148,13 +152,40 @@ impl<'a> World<'a> {
             (Kind::Service, self.service_token(NodeRole::Gateway, NodeRole::Catalog)),
             (Kind::Verification, signed_up["verification_token"].as_str().unwrap().to_owned()),
             (Kind::SetUp, after(self.app.setup_link().await, "token=")),
+            (Kind::Reset, self.reset_token().await),
             (Kind::Picture, ImageSigner::new(&self.internal_secret).sign(&source)),
         ])
     }
 
+    /// Of an account that nothing else here belongs to.
+    async fn reset_token(&self) -> String {
+        let account = json!({ "email": "lost@example.com", "password": "correct horse" });
+        for path in ["/auth/signup", "/auth/forgot-password"] {
+            let answer = self.app.call(Method::POST, path).json(&account).send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        }
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let mails = self.app.outbox.0.lock().await;
+            if let Some((_, rest)) = mails.iter().find_map(|mail| mail.text.split_once("/reset#token=")) {
+                return rest.lines().next().unwrap().to_owned();
+            }
+            drop(mails);
+            assert!(tokio::time::Instant::now() < deadline, "no mail came");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn internal(&self, token: &str) -> RequestBuilder {
         let url = format!("{}/internal/catalog/list_library", self.app.internal_of(NodeRole::Catalog));
-        let request = ListLibrary { q: None, sort: Default::default(), cursor: None, limit: 10 };
+        let request = ListLibrary {
+            q: None,
+            artist: None,
+            album: None,
+            sort: Default::default(),
+            cursor: None,
+            limit: 10,
+        };
         self.app.client.post(url).header("x-service-token", token).json(&request)
     }
 
@@ -181,6 +212,10 @@ impl<'a> World<'a> {
                     json!({ "token": token, "email": "root@example.com", "password": "correct horse" });
                 call(Method::POST, "/auth/setup").json(&account)
             }
+            Door::Reset => {
+                let body = json!({ "token": token, "password": "another horse" });
+                call(Method::POST, "/auth/reset-password").json(&body)
+            }
             Door::Picture => {
                 let path = format!("/thumbnails/youtube/{}", self.app.youtube.videos()[0].id);
                 call(Method::GET, &path).query(&[("sig", token)])
@@ -190,7 +225,7 @@ impl<'a> World<'a> {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn no_kind_of_token_opens_the_door_of_another(topology: Topology) {
         let app = start(topology).await;
         let world = World::new(&app).await;
@@ -279,7 +314,7 @@ fn forgeries(genuine: &str, key: &[u8], secret: &SecretString) -> Vec<(&'static 
     ]
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn forged_and_stale_tokens_do_not_hold(topology: Topology) {
         let app = start(topology).await;
         let world = World::new(&app).await;
@@ -350,7 +385,7 @@ async fn streams_are_for_one_song_session_and_time(world: &World<'_>, long_ago: 
     assert_eq!(world.knock(Door::Stream, &good).await.status(), StatusCode::OK);
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn services_open_to_their_callers_only_and_once(topology: Topology) {
         let app = start(topology).await;
         let world = World::new(&app).await;

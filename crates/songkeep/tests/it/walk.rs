@@ -6,56 +6,63 @@ use serde_json::{Value, json};
 use songkeep_testkit::media::{decoded_md5, find_ffmpeg};
 
 use crate::{
-    in_both_topologies,
+    in_all_topologies,
     kit::{App, json_of, problem_of, refresh_cookie},
 };
 
-in_both_topologies! {
+in_all_topologies! {
     async fn a_newcomer_finds_imports_and_plays_a_song(app: App) {
-        let listener = app.listener("ada@example.com").await;
-        let me = listener.get("/auth/me").await;
-        assert_eq!((me["email"].as_str(), me["verified"].as_bool()), (Some("ada@example.com"), Some(true)));
-
-        let wanted = app.youtube.videos()[0].clone();
-        let candidates = listener.search(&format!("{} {}", wanted.channel, wanted.title)).await;
-        let best = &candidates[0];
-        assert_eq!(best["source_id"], wanted.id.as_str(), "{candidates:?}");
-        assert_eq!(best["in_library"], false);
-        let thumbnail = app.client.get(best["thumbnail_url"].as_str().unwrap()).send().await.unwrap();
-        assert_eq!(thumbnail.status(), StatusCode::OK);
-
-        let events = listener.call(Method::GET, "/events").send().await.unwrap();
-        assert_eq!(events.status(), StatusCode::OK);
-        let job = listener.import(&wanted.id).await;
-        let id = job["id"].as_str().unwrap();
-        let seen = follow(events, id).await;
-        assert_eq!(seen.last().unwrap()["status"], "completed", "{seen:?}");
-        assert!(seen.iter().any(|job| job["status"] == "processing"), "{seen:?}");
-
-        let songs = listener.library().await;
-        assert_eq!(songs.len(), 1);
-        let song_id = songs[0]["id"].as_str().unwrap();
-        assert_eq!(listener.search(&wanted.title).await[0]["in_library"], true);
-
-        let url = listener.stream_url(song_id).await;
-        plays_exactly(&app, &url, &wanted.media.webm_251).await;
-
-        // An address from :3000 goes through :3000.
-        let answer = app
-            .client
-            .get(format!("{}/api/stream/{song_id}", app.web))
-            .bearer_auth(&listener.access)
-            .send()
-            .await
-            .unwrap();
-        let through_web = json_of(answer, StatusCode::OK).await["stream_url"].as_str().unwrap().to_owned();
-        assert!(through_web.starts_with(&format!("{}/api/public/stream/{song_id}?token=", app.web)), "{through_web}");
-        plays_exactly(&app, &through_web, &wanted.media.webm_251).await;
-
-        sessions_end_as_they_should(&app, &listener.refresh, &listener.access, &url).await;
-        assert!(app.youtube.denied_hosts().is_empty(), "{:?}", app.youtube.denied_hosts());
+        the_main_job(&app).await;
         app.stop().await;
     }
+}
+
+pub async fn the_main_job(app: &App) {
+    let listener = app.listener("ada@example.com").await;
+    let me = listener.get("/auth/me").await;
+    assert_eq!((me["email"].as_str(), me["verified"].as_bool()), (Some("ada@example.com"), Some(true)));
+
+    let wanted = app.youtube.videos()[0].clone();
+    let candidates = listener.search(&format!("{} {}", wanted.channel, wanted.title)).await;
+    let best = &candidates[0];
+    assert_eq!(best["source_id"], wanted.id.as_str(), "{candidates:?}");
+    assert_eq!(best["in_library"], false);
+    let thumbnail = app.client.get(best["thumbnail_url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(thumbnail.status(), StatusCode::OK);
+
+    let events = listener.call(Method::GET, "/events").send().await.unwrap();
+    assert_eq!(events.status(), StatusCode::OK);
+    let job = listener.import(&wanted.id).await;
+    let id = job["id"].as_str().unwrap();
+    let seen = follow(events, id).await;
+    assert_eq!(seen.last().unwrap()["status"], "completed", "{seen:?}");
+    assert!(seen.iter().any(|job| job["status"] == "processing"), "{seen:?}");
+
+    let songs = listener.library().await;
+    assert_eq!(songs.len(), 1);
+    let song_id = songs[0]["id"].as_str().unwrap();
+    assert_eq!(listener.search(&wanted.title).await[0]["in_library"], true);
+
+    let url = listener.stream_url(song_id).await;
+    plays_exactly(app, &url, &wanted.media.webm_251).await;
+
+    // An address from :3000 goes through :3000.
+    let answer = app
+        .client
+        .get(format!("{}/api/stream/{song_id}", app.web))
+        .bearer_auth(&listener.access)
+        .send()
+        .await
+        .unwrap();
+    let through_web = json_of(answer, StatusCode::OK).await["stream_url"].as_str().unwrap().to_owned();
+    assert!(
+        through_web.starts_with(&format!("{}/api/public/stream/{song_id}?token=", app.web)),
+        "{through_web}"
+    );
+    plays_exactly(app, &through_web, &wanted.media.webm_251).await;
+
+    sessions_end_as_they_should(app, &listener.refresh, &listener.access, &url).await;
+    assert!(app.youtube.denied_hosts().is_empty(), "{:?}", app.youtube.denied_hosts());
 }
 
 /// The states of a job as the events tell them, until it is over.

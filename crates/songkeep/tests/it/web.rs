@@ -4,8 +4,8 @@ use reqwest::{Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
-    in_both_topologies,
-    kit::{App, json_of, problem_of},
+    in_all_topologies,
+    kit::{App, Topology, json_of, problem_of},
     streaming::{shelve, take},
 };
 
@@ -24,14 +24,15 @@ fn text<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn the_page_is_served_everywhere_but_where_programs_call(app: App) {
         for path in ["/", "/library", "/verify?token=abc", "/setup?token=abc", "/any/place/at-all"] {
             let answer = get(&app, path, &[("accept", HTML)]).await;
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
             assert_eq!(text(&answer, "content-type"), "text/html; charset=utf-8");
             let policy = text(&answer, "content-security-policy").to_owned();
-            assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+            assert!(policy.contains("script-src 'self'"), "{policy}");
+            assert!(!policy.contains("unsafe-inline") && !policy.contains("unsafe-eval"), "{policy}");
             assert_eq!(text(&answer, "referrer-policy"), "no-referrer", "tokens stand in links");
             assert_eq!(text(&answer, "x-content-type-options"), "nosniff");
             assert_eq!(text(&answer, "cache-control"), "no-cache");
@@ -57,7 +58,19 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+#[tokio::test]
+async fn the_admin_app_has_a_place_of_its_own_unless_it_is_left_out() {
+    for (setting, status) in [("1", StatusCode::OK), ("0", StatusCode::NOT_FOUND)] {
+        let app = App::start_with(Topology::AllInOne, &[("ADMIN_WEB", setting)]).await;
+        for path in ["/admin", "/admin/", "/admin/users"] {
+            assert_eq!(get(&app, path, &[("accept", HTML)]).await.status(), status, "{path} {setting}");
+        }
+        assert_eq!(get(&app, "/library", &[("accept", HTML)]).await.status(), StatusCode::OK);
+        app.stop().await;
+    }
+}
+
+in_all_topologies! {
     async fn one_port_carries_api_documents_and_bytes(topology: Topology) {
         let app = App::start_after(topology, &[], async |backends| {
             shelve(backends, SOURCE, 5_000).await;
@@ -97,7 +110,7 @@ in_both_topologies! {
     }
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn other_origins_may_only_look(topology: Topology) {
         let settings = [("CORS_ALLOWED_ORIGINS", "https://listed.example"), ("APP_DOMAIN", "music.example")];
         let app = App::start_with(topology, &settings).await;
@@ -172,7 +185,7 @@ async fn preflight(app: &App, url: &str, origin: &str) -> Response {
         .unwrap()
 }
 
-in_both_topologies! {
+in_all_topologies! {
     async fn a_trusted_edge_says_what_the_address_is(topology: Topology) {
         let settings = [("TRUSTED_PROXIES", "127.0.0.1")];
         let app = App::start_after(topology, &settings, async |backends| {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use songkeep_domain::{Clock as _, JobId, SystemClock, library::CatalogStore as _};
+use songkeep_domain::{Clock as _, JobId, SystemClock, library::{CatalogStore as _, RESTORABLE_FOR}};
 use songkeep_worker::{SweepReport, SweepSettings};
 
 use crate::world::{World, publish};
@@ -88,7 +88,8 @@ async fn a_song_without_owners_is_kept_for_its_grace_time_and_then_goes_with_its
     let key = "audio/aa/orphan.mp4";
     world.blobs.insert(key, OLD);
     let song = world.publish(1, key).await;
-    world.store.remove_entry(world.user, song, SystemClock.now()).await.unwrap();
+    let removed = SystemClock.now().minus(RESTORABLE_FOR * 2);
+    world.store.remove_entry(world.user, song, removed).await.unwrap();
 
     let report = world.sweeper(SweepSettings::default()).await.sweep_once().await;
     assert_eq!(report, nothing());
@@ -99,6 +100,20 @@ async fn a_song_without_owners_is_kept_for_its_grace_time_and_then_goes_with_its
     assert_eq!((report.songs, report.objects), (1, 1));
     assert!(world.store.find_song(song).await.unwrap().is_none());
     assert!(!world.blobs.has(key));
+}
+
+#[tokio::test]
+async fn a_song_that_can_be_restored_is_kept_whatever_the_grace_time() {
+    let world = World::new().await;
+    let key = "audio/aa/restorable.mp4";
+    world.blobs.insert(key, OLD);
+    let song = world.publish(1, key).await;
+    world.store.remove_entry(world.user, song, SystemClock.now()).await.unwrap();
+    let soon = SweepSettings { orphan_grace: Duration::ZERO, ..SweepSettings::default() };
+    let report = world.sweeper(soon).await.sweep_once().await;
+    assert_eq!(report, nothing());
+    assert!(world.blobs.has(key));
+    assert!(world.store.restore_entry(world.user, song, SystemClock.now()).await.unwrap().is_some());
 }
 
 #[tokio::test]

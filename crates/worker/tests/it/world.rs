@@ -197,7 +197,7 @@ impl World {
 
     pub async fn library(&self, user: UserId) -> Vec<LibrarySong> {
         let page = songkeep_domain::PageRequest::first(50);
-        let query = LibraryQuery { q: None, sort: LibrarySort::NewestFirst, page };
+        let query = LibraryQuery { q: None, artist: None, album: None, sort: LibrarySort::NewestFirst, page };
         self.store.list_library(user, &query).await.unwrap().songs.items
     }
 

@@ -18,9 +18,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use songkeep_testkit::{
     fake_youtube::{Catalog, FakeYouTube},
-    postgres,
-    redis::RedisServer,
-    s3::S3Server,
+    servers::Place,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -119,8 +117,7 @@ pub struct Deployment {
     running: BTreeMap<String, Process>,
     /// The working container, when the processes come from an image.
     container: Option<String>,
-    _redis: RedisServer,
-    _s3: S3Server,
+    place: Place,
 }
 
 impl Deployment {
@@ -129,7 +126,7 @@ impl Deployment {
     pub async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("songkeep-compose-").tempdir().unwrap();
         let youtube = FakeYouTube::start(Catalog::tiny().await.unwrap()).await.unwrap();
-        let (redis, s3) = (RedisServer::start().unwrap(), S3Server::start().unwrap());
+        let place = Place::fresh().await.unwrap();
         let image = std::env::var("SONGKEEP_TEST_IMAGE").ok();
         let authority =
             if image.is_some() { PathBuf::from("/run/authority.pem") } else { youtube.ca_file().to_owned() };
@@ -139,10 +136,12 @@ impl Deployment {
             ("PUBLIC_STREAM_BASE", format!("https://{DOMAIN}:{TLS_PORT}/api")),
             ("EMAIL_VERIFY_REQUIRED", "0".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
-            ("REDIS_URL", redis.url()),
-            ("S3_ENDPOINT", s3.endpoint()),
-            ("MINIO_ROOT_USER", s3.access_key().to_owned()),
-            ("MINIO_ROOT_PASSWORD", s3.secret_key().to_owned()),
+            ("REDIS_URL", place.redis_url.clone()),
+            ("REDIS_NAMESPACE", place.redis_namespace.clone()),
+            ("S3_ENDPOINT", place.s3_endpoint.clone()),
+            ("S3_BUCKET", place.bucket.clone()),
+            ("MINIO_ROOT_USER", place.s3_access_key.clone()),
+            ("MINIO_ROOT_PASSWORD", place.s3_secret_key.clone()),
             ("POSTGRES_PASSWORD", "is in the file of the database's address".to_owned()),
             ("IMPORT_UPSTREAM_PROXY", youtube.proxy_url()),
             ("IMPORT_CA_FILE", authority.display().to_string()),
@@ -156,16 +155,8 @@ impl Deployment {
             Some(image) => Some(said(&buildah(["from", "--pull=never", &image]).await)),
             None => None,
         };
-        let deployment = Self {
-            project,
-            youtube,
-            addresses,
-            folder,
-            running: BTreeMap::new(),
-            container,
-            _redis: redis,
-            _s3: s3,
-        };
+        let deployment =
+            Self { project, youtube, addresses, folder, running: BTreeMap::new(), container, place };
         deployment.write_secrets().await;
         deployment.start_all().await
     }
@@ -177,7 +168,7 @@ impl Deployment {
         for (file, content) in [
             ("jwt_secret", "4b6f2f0d9f4c1c6f7f4a62a4be0f1f9c2d53\n".to_owned()),
             ("internal_service_secret", "b1946ac92492d2347c6235b4d2611184a9f1\n".to_owned()),
-            ("database_url", postgres::fresh_database().await.unwrap()),
+            ("database_url", self.place.database_url.clone()),
         ] {
             fs::write(folder.join(file), content).unwrap();
         }
