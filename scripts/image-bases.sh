@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes stand-ins for the Dockerfile's base images where no image registry can be reached: Debian from
-# its packages, and Rust as it is on this machine. Needs root, buildah and mmdebstrap. What this machine
-# was told of certificates, pip and cargo goes into them, so that the build gets out the same way.
+# its packages, Rust as it is on this machine, and the Node of scripts/node.sh. Needs root, buildah and
+# mmdebstrap. What this machine was told of certificates, pip, npm and cargo goes into them, so that the
+# build gets out the same way.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,4 +56,21 @@ if missing "$rust"; then
   buildah config --env CARGO_HOME=/usr/local/cargo --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     --env PATH=/usr/local/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
   commit "$rust"
+fi
+
+node=$(base node)
+if missing "$node"; then
+  # The program, and the folder of npm, which bin/npm links into. The inner shell fills in where they are.
+  # shellcheck disable=SC2016
+  program=$(scripts/node.sh bash -c 'readlink -f "$(command -v node)"')
+  # shellcheck disable=SC2016
+  npm=$(scripts/node.sh bash -c 'readlink -f "$(command -v npm)"')
+  container=$(buildah from "$debian")
+  put "$program" /usr/local/bin/node
+  put "${npm%/bin/*}" /usr/local/lib/node_modules/npm
+  put "$HOME/.npmrc" /root/.npmrc
+  buildah run --isolation=chroot "$container" -- sh -c \
+    'ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && chmod +x /usr/local/bin/npm'
+  buildah config --env NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt "$container"
+  commit "$node"
 fi

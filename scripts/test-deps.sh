@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-declare -A package_of=([ffmpeg]=ffmpeg [chromium]=chromium [chromedriver]=chromium-driver [redis-server]=redis-server)
+declare -A package_of=([ffmpeg]=ffmpeg [chromium]=chromium [redis-server]=redis-server [faketime]=faketime)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")

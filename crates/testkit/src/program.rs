@@ -73,6 +73,27 @@ impl Program {
         self.child.id().expect("nobody has waited for its end yet")
     }
 
+    /// Freezes it with SIGSTOP, but not what it has started.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Goes on after [`Self::pause`].
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(kill_process(pid.context("the program has ended already")?, signal)?)
+    }
+
     /// `kill -9`; returns when it is gone.
     ///
     /// # Errors
@@ -86,8 +107,7 @@ impl Program {
     /// # Errors
     /// When it has not ended after `limit`.
     pub async fn terminate(mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        kill_process(pid.context("the program has ended already")?, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let status = timeout(limit, self.child.wait()).await;
         Ok(status.with_context(|| format!("it has not ended {} s after SIGTERM", limit.as_secs()))??)
     }

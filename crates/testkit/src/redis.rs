@@ -1,11 +1,11 @@
-//! A throwaway Redis for one test, which may kill it, freeze it and start it again on the same port.
-//! It ends when it is dropped or the test process is gone, however that ends. Needs the Debian package
+//! A throwaway Redis for one test, which may kill it, freeze it and start it again on the same port, or
+//! for a whole run (see [`crate::servers`]). It ends when it is dropped or the test process is gone, however that ends. Needs the Debian package
 //! `redis-server`; `make test` installs it.
 
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -16,21 +16,26 @@ use anyhow::{Context as _, bail};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
+use crate::ports::free_ports;
+
 const MISSING: &str = "Redis is not installed: install the Debian package `redis-server` (`make test` does).";
 /// Valkey is as good.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// Runs its arguments until standard input ends, which it does with the process that holds it. Gives
-/// standard output to them alone, so that it ends with them.
+/// Runs its arguments in the folder it is started in until it is told `keep` on standard input, or that
+/// ends, which it does with the process that holds it; then the folder goes too. Gives standard output to
+/// them alone, so that it ends with them.
 const SCRIPT: &str = r#"
 trap '' PIPE HUP INT TERM
+folder=$PWD
 "$@" </dev/null &
 pid=$!
 echo "pid $pid"
 exec >&-
-read -r _
+read -r word
 kill -KILL "$pid"
 wait "$pid"
+[ "$word" = keep ] || { cd /; rm -rf "$folder"; }
 "#;
 
 pub struct RedisServer {
@@ -71,7 +76,7 @@ impl RedisServer {
         let mut failures = String::new();
         // Somebody may take the free port before the server does.
         for _ in 0..3 {
-            server.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            server.port = free_ports(1)?[0];
             match server.restart() {
                 Ok(()) => return Ok(server),
                 Err(error) => failures.push_str(&format!("{error:#}\n")),
@@ -98,7 +103,9 @@ impl RedisServer {
     /// Kills it with SIGKILL; all data is lost.
     pub fn stop(&mut self) {
         if let Some(mut running) = self.running.take() {
-            drop(running.watchdog.stdin.take());
+            if let Some(mut input) = running.watchdog.stdin.take() {
+                let _ = input.write_all(b"keep\n");
+            }
             // An error means that it is gone already.
             let _ = running.watchdog.wait();
         }
@@ -189,7 +196,9 @@ impl RedisServer {
             said.push_str(&line);
             said.push('\n');
         }
-        drop(watchdog.stdin.take());
+        if let Some(mut input) = watchdog.stdin.take() {
+            let _ = input.write_all(b"keep\n");
+        }
         watchdog.wait()?;
         bail!("{said}")
     }

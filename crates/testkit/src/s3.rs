@@ -1,11 +1,11 @@
 //! A throwaway S3 service (SeaweedFS) for one test process, which may kill it and start it again with
-//! its data. It ends when it is dropped or the test process is gone, however that ends. Needs the
+//! its data, or for a whole run (see [`crate::servers`]). It ends when it is dropped or the test process is gone, however that ends. Needs the
 //! program `weed`, which `make test` fetches into `target/test-s3`.
 
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -16,10 +16,12 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::task::block_in_place;
 
+use crate::ports::free_ports;
+
 const MISSING: &str = "SeaweedFS is not here: `make test-deps` fetches it into target/test-s3.";
 /// What the server is given, and nobody else must know.
-const ACCESS_KEY: &str = "testaccesskey";
-const SECRET_KEY: &str = "testsecretkey";
+pub const ACCESS_KEY: &str = "testaccesskey";
+pub const SECRET_KEY: &str = "testsecretkey";
 /// From a cold start of a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -81,6 +83,8 @@ impl S3Server {
             }] })
             .to_string(),
         )?;
+        // Every bucket takes some volumes; one is enough for a test.
+        fs::write(folder.join("master.toml"), "[master.volume_growth]\ncopy_1 = 1\n")?;
         let mut server = Self { folder, ports: Vec::new(), running: None };
         let mut failures = String::new();
         // Somebody may take a free port before the server does.
@@ -144,8 +148,7 @@ impl S3Server {
             .args(["-s3", "-s3.config=s3.json", "-s3.autoCreateBucket=false"])
             .args(["-iam=false", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"])
             .args(["-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s", "-master.telemetry=false"])
-            // Every bucket takes some volumes.
-            .args(["-volume.max=500", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"])
+            .args(["-volume.max=2000", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"])
             .arg(format!("-s3.port={}", self.ports[0]))
             .args(LISTENERS.iter().zip(&self.ports[1..]).map(|(name, port)| format!("-{name}={port}")))
             .current_dir(folder)
@@ -220,13 +223,6 @@ fn ask(port: u16, request: &str) -> std::io::Result<String> {
     let mut answer = Vec::new();
     connection.take(64).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    // All held at once, so that they differ.
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
 /// `SONGKEEP_TEST_S3_DIR`, `test-s3` beside the tests' tools (`SONGKEEP_TEST_TOOLS_DIR`, else
