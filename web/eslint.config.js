@@ -24,7 +24,9 @@ export default ts.config(
 			'no-undef': 'off',
 			'@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
 			'no-restricted-globals': ['error', { name: 'fetch', message: 'Call the API through $lib/api.' }],
-			'svelte/no-at-html-tags': 'error'
+			'svelte/no-at-html-tags': 'error',
+			// Sets and maps that nothing is drawn from are plain ones.
+			'svelte/prefer-svelte-reactivity': 'off'
 		}
 	},
 	{
@@ -32,12 +34,18 @@ export default ts.config(
 		languageOptions: { parserOptions: { parser: ts.parser, extraFileExtensions: ['.svelte'] } }
 	},
 	{
+		// The player is at the root of its host, so that its addresses are as they stand.
+		files: ['player/**', 'packages/**'],
+		rules: { 'svelte/no-navigation-without-resolve': 'off' }
+	},
+	{
 		// The places that speak to the server, and programs that are no page.
 		files: [
 			'**/lib/api/**',
 			'**/lib/session/**',
 			'**/lib/events/**',
-			'**/service-worker.ts',
+			'packages/session/**',
+			'**/service-worker/**',
 			'e2e/**',
 			'**/*.test.ts'
 		],

@@ -14,11 +14,12 @@ export default defineConfig({
 			isServer: 'false'
 		}),
 		sveltekit({
+			alias: { $lib: 'src/lib' },
 			adapter: adapter({ fallback: 'index.html', precompress: true }),
 			version: { name: contentVersion('admin') },
 			// Only the page's own scripts by their hashes: the server reads them for its header.
 			csp: { mode: 'hash', directives: { 'script-src': ['self'] } },
-			paths: { base: '/admin', relative: false },
+			paths: { base: '/admin', relative: false }
 		})
 	],
 	build: { target: 'es2023' },

@@ -14,6 +14,7 @@ export default defineConfig({
 			isServer: 'false'
 		}),
 		sveltekit({
+			alias: { $lib: 'src/lib' },
 			adapter: adapter({ fallback: 'index.html', precompress: true }),
 			version: { name: contentVersion('player') },
 			// Only the page's own scripts by their hashes: the server reads them for its header.

@@ -15,8 +15,8 @@ use songkeep_domain::{
     Page, PageRequest, SessionId, SongId, SourceRef, StoreError, StoreResult, Timestamp, UserId,
     bus::{Bus, BusError, Notice, RateDecision, RateRule},
     library::{
-        CatalogStore, EntryEdit, LibraryPage, LibraryQuery, LibrarySong, LibraryTotals, SongFilter,
-        SongSummary, SourceStatus, StreamTarget,
+        AlbumSummary, ArtistSummary, CatalogStore, EntryEdit, GroupPage, GroupQuery, LibraryPage,
+        LibraryQuery, LibrarySong, LibraryTotals, SongFilter, SongSummary, SourceStatus, StreamTarget,
     },
     song::Song,
 };
@@ -86,6 +86,14 @@ impl CatalogStore for FakeCatalog {
         unreachable!("the byte server does not ask this")
     }
 
+    async fn list_artists(&self, _: UserId, _: &GroupQuery) -> StoreResult<GroupPage<ArtistSummary>> {
+        unreachable!("the byte server does not ask this")
+    }
+
+    async fn list_albums(&self, _: UserId, _: &GroupQuery) -> StoreResult<GroupPage<AlbumSummary>> {
+        unreachable!("the byte server does not ask this")
+    }
+
     async fn find_library_song(&self, _: UserId, _: SongId) -> StoreResult<Option<LibrarySong>> {
         unreachable!("the byte server does not ask this")
     }
@@ -101,6 +109,15 @@ impl CatalogStore for FakeCatalog {
     }
 
     async fn remove_entry(&self, _: UserId, _: SongId, _: Timestamp) -> StoreResult<bool> {
+        unreachable!("the byte server changes nothing")
+    }
+
+    async fn restore_entry(
+        &self,
+        _: UserId,
+        _: SongId,
+        _: Timestamp,
+    ) -> StoreResult<Option<LibrarySong>> {
         unreachable!("the byte server changes nothing")
     }
 

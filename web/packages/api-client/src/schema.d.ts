@@ -122,7 +122,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sizes of everything */
+        /**
+         * Sizes of everything, and what went on lately
+         * @description The series has about a hundred buckets, whatever the hours.
+         */
         get: operations["get_stats"];
         put?: never;
         post?: never;
@@ -203,6 +206,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/forgot-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a link by which a forgotten password is replaced
+         * @description The answer is the same whether or not the address has an account; the mail tells its owner. The link
+         *     holds for an hour.
+         */
+        post: operations["forgot_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/logout": {
         parameters: {
             query?: never;
@@ -254,6 +278,26 @@ export interface paths {
          * @description The cookie counts first, then the body. The token that was sent is used up.
          */
         post: operations["refresh_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a new password with the token from the mail
+         * @description Ends all sessions of the account. The address counts as verified.
+         */
+        post: operations["reset_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -439,12 +483,69 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take a song out of the caller's library */
+        /**
+         * Take a song out of the caller's library
+         * @description It can be restored for an hour.
+         */
         delete: operations["remove_library_song"];
         options?: never;
         head?: never;
         /** Change title, artist or album of the caller's own entry */
         patch: operations["update_library_song"];
+        trace?: never;
+    };
+    "/library/{song_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a removed song back as it was
+         * @description For an hour after it was removed, with its own words and its place. Nothing happens when it is there.
+         */
+        post: operations["restore_library_song"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/library/albums": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The albums of the caller's songs */
+        get: operations["list_albums"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/library/artists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The artists of the caller's songs */
+        get: operations["list_artists"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/songs/import": {
@@ -564,6 +665,37 @@ export interface components {
             /** Format: int64 */
             queued: number;
         };
+        /** @description What went on in equal parts of time, oldest first; all lists are equally long. */
+        AdminSeries: {
+            /**
+             * Format: int32
+             * @description Length of a bucket.
+             * @example 900
+             */
+            bucket_seconds: number;
+            /** @description Those of them with a status of 500 or more. */
+            errors: number[];
+            /**
+             * Format: date-time
+             * @description Where the first bucket begins; the last one is going on.
+             */
+            from: string;
+            /** @description Imports that were completed in the bucket. */
+            imports_completed: number[];
+            /** @description Imports that failed for good in the bucket. */
+            imports_failed: number[];
+            /** @description Answers of the API; the minute that is going on is not counted yet. */
+            requests: number[];
+            /** @description Songs at the end of each bucket, as `storage_bytes`. */
+            songs: number[];
+            /**
+             * @description Bytes of all songs at the end of each bucket, from today's walked backwards: what was deleted since
+             *     is left out.
+             */
+            storage_bytes: number[];
+            /** @description Accounts at the end of each bucket, as `storage_bytes`. */
+            users: number[];
+        };
         AdminSong: {
             album?: string | null;
             artist?: string | null;
@@ -590,6 +722,7 @@ export interface components {
             jobs: components["schemas"]["AdminJobStats"];
             /** Format: int64 */
             library_entries: number;
+            series: components["schemas"]["AdminSeries"];
             /** Format: int64 */
             songs: number;
             /** Format: int64 */
@@ -614,6 +747,58 @@ export interface components {
         AdminUserList: {
             next_cursor?: string | null;
             users: components["schemas"]["AdminUser"][];
+        };
+        /** @description The songs that name the same album, whatever the capitals and accents. */
+        Album: {
+            /** @description The artist of all its songs; null when they are by several, or name none. */
+            artist?: string | null;
+            /** @description Absolute and signed; null when there is no cover. */
+            cover_url?: string | null;
+            /** Format: double */
+            duration_sec: number;
+            name: string;
+            /** Format: int64 */
+            song_count: number;
+        };
+        AlbumList: {
+            /** @description By name. */
+            albums: components["schemas"]["Album"][];
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description Albums that match, over all pages.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Songs (of the artist, where one is asked for) that name no album; they are in none of the groups.
+             */
+            unknown_count: number;
+        };
+        /** @description The songs that name the same artist, whatever the capitals and accents. */
+        Artist: {
+            /** Format: int64 */
+            album_count: number;
+            /** @description Absolute and signed; null when there is no cover. */
+            cover_url?: string | null;
+            name: string;
+            /** Format: int64 */
+            song_count: number;
+        };
+        ArtistList: {
+            /** @description By name. */
+            artists: components["schemas"]["Artist"][];
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description Artists that match, over all pages.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Songs of the library that name no artist; they are in none of the groups.
+             */
+            unknown_count: number;
         };
         AuditList: {
             entries: components["schemas"]["AuditRow"][];
@@ -663,6 +848,10 @@ export interface components {
         /** @description A sentence for people. */
         Detail: {
             detail: string;
+        };
+        ForgotPasswordRequest: {
+            /** @example ada@example.com */
+            email: string;
         };
         /**
          * Format: binary
@@ -778,6 +967,12 @@ export interface components {
         /** @description For clients without a cookie jar; browsers send the cookie. */
         RefreshRequest: {
             refresh_token?: string | null;
+        };
+        ResetPasswordRequest: {
+            /** Format: password */
+            password: string;
+            /** @description From the link in the mail: what follows `#token=`. */
+            token: string;
         };
         ScoringMeta: {
             /**
@@ -1498,7 +1693,10 @@ export interface operations {
     };
     get_stats: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How far the series goes back, 1..720. */
+                hours?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1514,6 +1712,15 @@ export interface operations {
                     "application/json": components["schemas"]["AdminStats"];
                 };
             };
+            /** @description `malformed`: Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthenticated`: Sign-in required. */
             401: {
                 headers: {
@@ -1525,6 +1732,15 @@ export interface operations {
             };
             /** @description `forbidden`: Not allowed. `origin_not_allowed`: Origin not allowed. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: Invalid values. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2024,6 +2240,128 @@ export interface operations {
             };
         };
     };
+    forgot_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgotPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description A mail is on its way, if there is an account. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `malformed`: Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `origin_not_allowed`: Origin not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Body too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: Invalid values. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_gateway`: Bad answer from a service. */
+            502: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `gateway_timeout`: A service took too long. */
+            504: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sign_out: {
         parameters: {
             query?: never;
@@ -2278,6 +2616,137 @@ export interface operations {
             };
             /** @description `origin_not_allowed`: Origin not allowed. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Body too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: Invalid values. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_gateway`: Bad answer from a service. */
+            502: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `gateway_timeout`: A service took too long. */
+            504: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed; sign in with it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `malformed`: Malformed request. `token_expired`: Token expired or used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `origin_not_allowed`: Origin not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3387,6 +3856,10 @@ export interface operations {
     list_library: {
         parameters: {
             query?: {
+                /** @description Only songs of this album: the whole name as the list of albums has it. */
+                album?: string;
+                /** @description Only songs of this artist: the whole name as the list of artists has it. */
+                artist?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description 1..500. */
@@ -3394,8 +3867,9 @@ export interface operations {
                 /** @description Words that must all occur in title, artist or album. */
                 q?: string;
                 /**
-                 * @description added_at, title, artist, album or duration, with `-` in front for descending.
-                 * @example -added_at
+                 * @description newest, oldest, title, artist, album or duration; also added_at, and all but the first two with `-` in
+                 *     front for descending.
+                 * @example newest
                  */
                 sort?: string;
             };
@@ -3656,6 +4130,310 @@ export interface operations {
             };
             /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: Invalid values. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_gateway`: Bad answer from a service. */
+            502: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `gateway_timeout`: A service took too long. */
+            504: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_library_song: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A song that was in the caller's library. */
+                song_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entry as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Song"];
+                };
+            };
+            /** @description `unauthenticated`: Sign-in required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `origin_not_allowed`: Origin not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_gateway`: Bad answer from a service. */
+            502: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `gateway_timeout`: A service took too long. */
+            504: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_albums: {
+        parameters: {
+            query?: {
+                /** @description Only songs of this artist count: the whole name as the list of artists has it. */
+                artist?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1..500. */
+                limit?: number;
+                /** @description Words that must all occur in the name. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of albums. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlbumList"];
+                };
+            };
+            /** @description `malformed`: Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign-in required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `origin_not_allowed`: Origin not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid`: Invalid values. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `bad_gateway`: Bad answer from a service. */
+            502: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `gateway_timeout`: A service took too long. */
+            504: {
+                headers: {
+                    /** @description Seconds to wait before the call is worth repeating. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_artists: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1..500. */
+                limit?: number;
+                /** @description Words that must all occur in the name. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of artists. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtistList"];
+                };
+            };
+            /** @description `malformed`: Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Sign-in required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `origin_not_allowed`: Origin not allowed. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -16,13 +16,15 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 type Word =
 	| { kind: 'token'; token: string; renewAt: number; account: string | null }
-	| { kind: 'signed-out' };
+	| { kind: 'signed-out'; left: boolean };
 
 export class Session {
 	state = $state<'starting' | 'signed-out' | 'signed-in'>('starting');
 	user = $state.raw<Account | null>(null);
 	/** True while the server does not answer. */
 	unreachable = $state(false);
+	/** Whether the last session ended because somebody signed out, here or in another tab. */
+	left = $state(false);
 
 	#env: SessionEnv;
 	#token: string | null = null;
@@ -102,7 +104,7 @@ export class Session {
 		try {
 			await this.#post('/auth/logout', undefined);
 		} finally {
-			this.#end(true);
+			this.#end(true, true);
 		}
 	}
 
@@ -209,7 +211,7 @@ export class Session {
 
 	#hear(word: Word): void {
 		if (word.kind === 'signed-out') {
-			this.#end(false);
+			this.#end(false, word.left);
 			return;
 		}
 		// Somebody else has signed in over there: what this page shows is not theirs.
@@ -221,8 +223,9 @@ export class Session {
 		if (this.state !== 'signed-in') void this.#meet().catch(() => this.#retryLater());
 	}
 
-	#end(tells: boolean): void {
+	#end(tells: boolean, left = false): void {
 		const had = this.state !== 'signed-out';
+		if (had) this.left = left;
 		this.#token = null;
 		this.user = null;
 		this.state = 'signed-out';
@@ -233,7 +236,7 @@ export class Session {
 		} catch {
 			// Then each visit asks.
 		}
-		if (tells) this.#say({ kind: 'signed-out' });
+		if (tells) this.#say({ kind: 'signed-out', left });
 		if (had) for (const listener of [...this.#ended]) listener();
 	}
 

@@ -82,7 +82,13 @@ class FakeChannel {
 	}
 }
 
-const ME = { id: 'a', email: 'ada@example.com', role: 'user', verified: true, created_at: '2026-01-01T00:00:00Z' };
+const ME = {
+	id: 'a',
+	email: 'ada@example.com',
+	role: 'user',
+	verified: true,
+	created_at: '2026-01-01T00:00:00Z'
+};
 
 function problem(status: number, code: string): Response {
 	return Response.json({ status, code, detail: 'Sign in first.' }, { status });
@@ -156,6 +162,7 @@ describe('a session', () => {
 		await vi.advanceTimersByTimeAsync(500);
 		expect(session.state).toBe('signed-out');
 		expect(ended).toHaveBeenCalledOnce();
+		expect(session.left).toBe(false);
 		expect(world.stored.has('songkeep.account')).toBe(false);
 	});
 
@@ -168,6 +175,7 @@ describe('a session', () => {
 		void one.signOut();
 		await vi.advanceTimersByTimeAsync(100);
 		expect([one.state, two.state]).toEqual(['signed-out', 'signed-out']);
+		expect([one.left, two.left]).toEqual([true, true]);
 		expect(await two.accessToken()).toBeNull();
 	});
 

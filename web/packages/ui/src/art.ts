@@ -33,9 +33,9 @@ const BARS = 5;
 
 export function artFor(seed: string): Art {
 	const next = numbersFrom(hashOf(seed.normalize('NFC').toLowerCase()));
-	// Warm half of the circle and the violet of the ground; greens would shout.
-	const first = (280 + next() * 160) % 360;
-	const second = (first + 25 + next() * 45) % 360;
+	// From the violet of the ground over rose to amber; greens would shout.
+	const first = (285 + next() * 130) % 360;
+	const second = (first + 18 + next() * 27) % 360;
 	const bars = Array.from({ length: BARS }, () => 0.25 + next() * 0.6);
 	return { hues: [first, second], bars, angle: Math.round(next() * 360) };
 }

@@ -1,0 +1,26 @@
+/** Calls of the API in the name of who is signed in. */
+import { problemOf as read, type Problem } from '@songkeep/session';
+import type { Api } from '@songkeep/api-client';
+import { createContext } from 'svelte';
+import { m } from '$lib/paraglide/messages';
+
+export type { Api, Model } from '@songkeep/api-client';
+export { createSessionApi } from '@songkeep/session';
+export type { Problem } from '@songkeep/session';
+
+export const [getApi, setApi] = createContext<Api>();
+
+/** Why a call did not succeed, with a sentence in any case. */
+export function problemOf(error: unknown): Problem {
+	const problem = read(error);
+	if (problem.detail !== '') return problem;
+	return { ...problem, detail: problem.code === 'offline' ? m.admin_offline() : m.admin_unknown() };
+}
+
+/** What a call answered with; its problem is thrown. */
+export function answerOf<Data>(result: { data?: Data; error?: unknown; response: Response }): Data {
+	if (result.error !== undefined || result.data === undefined) {
+		throw result.error ?? { code: 'unknown', detail: '', status: result.response.status };
+	}
+	return result.data;
+}

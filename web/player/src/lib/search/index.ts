@@ -1,0 +1,2 @@
+export { askSearch } from './focus';
+export { default as PasteCatcher } from './PasteCatcher.svelte';
