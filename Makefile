@@ -10,7 +10,7 @@ HADOLINT_VERSION := 2.15.1
 export WEB ?= 1
 export SONGKEEP_TEST_TOOLS_DIR ?= $(CURDIR)/target/test-tools
 
-.PHONY: help run build web test chaos test-deps lint deny gen bench fake-youtube image image-check
+.PHONY: help run build web test e2e screenshots chaos test-deps lint deny gen bench bench-distributed fake-youtube image image-check
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,18 @@ test: test-deps web ## Run all tests
 	@scripts/web.sh test
 	$(CARGO) build --locked --workspace --all-targets
 	target/debug/songkeep tools provision --dir "$(SONGKEEP_TEST_TOOLS_DIR)"
+	@scripts/web.sh e2e
 	scripts/run-tests.sh
+
+e2e: test-deps web ## Run the stories in a real browser (part of `make test`)
+	$(CARGO) build --locked -p songkeep -p songkeep-testkit
+	target/debug/songkeep tools provision --dir "$(SONGKEEP_TEST_TOOLS_DIR)"
+	@scripts/web.sh e2e
+
+screenshots: test-deps web ## Take pictures of each main view, into target/screenshots
+	$(CARGO) build --locked -p songkeep -p songkeep-testkit
+	target/debug/songkeep tools provision --dir "$(SONGKEEP_TEST_TOOLS_DIR)"
+	@scripts/web.sh screens
 
 chaos: test-deps ## Kill, freeze and break parts of a fleet under load (part of `make test`)
 	$(CARGO) build --locked -p songkeep --all-targets
@@ -60,6 +71,10 @@ bench: ## Measure; prints tables beside nginx and others (see docs/performance.m
 	$(CARGO) build --release --locked -p songkeep -p songkeep-testkit
 	$(CARGO) build --release --locked -p songkeep-auth --example hash_rate
 	python3 bench/run.py
+
+bench-distributed: test-deps ## Measure what it costs to run each role on its own over PostgreSQL, Redis and S3
+	$(CARGO) build --release --locked -p songkeep -p songkeep-testkit
+	target/release/with-test-servers -- python3 bench/distributed.py
 
 fake-youtube: ## Start a stand-in for YouTube, for trying Songkeep without it
 	$(CARGO) run --locked -p songkeep-testkit --bin fake-youtube -- --port 9090

@@ -109,8 +109,8 @@ def shared_settings(log, youtube):
     proxy, ca = youtube
     settings = {
         "DATABASE_URL": f"{server}/{name}", "REDIS_URL": os.environ["SONGKEEP_TEST_REDIS_URL"], "REDIS_NAMESPACE": name,
-        "S3_ENDPOINT": os.environ["SONGKEEP_TEST_S3_ENDPOINT"], "S3_ACCESS_KEY": os.environ["SONGKEEP_TEST_S3_ACCESS_KEY"],
-        "S3_SECRET_KEY": os.environ["SONGKEEP_TEST_S3_SECRET_KEY"], "S3_BUCKET": name.replace("_", "-"),
+        "S3_ENDPOINT": os.environ["SONGKEEP_TEST_S3_ENDPOINT"], "S3_ACCESS_KEY": "testaccesskey",
+        "S3_SECRET_KEY": "testsecretkey", "S3_BUCKET": name.replace("_", "-"),
         "IMPORT_UPSTREAM_PROXY": proxy, "IMPORT_CA_FILE": ca,
     }
     subprocess.run([SONGKEEP, "migrate"], check=True, stdout=log, stderr=log, env=os.environ | settings)

@@ -25,13 +25,18 @@ const pictures = [
 	{ file: 'icon-maskable-512.png', size: 512, svg: icon(0.54, 0) }
 ];
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+const browser = await chromium.launch({
+	executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+	args: ['--no-sandbox']
+});
 try {
 	for (const app of ['player', 'admin']) {
 		writeFileSync(here(`../${app}/static/favicon.svg`), `${icon(0.86, 7)}\n`);
 		for (const { file, size, svg } of app === 'player' ? pictures : pictures.slice(0, 1)) {
 			const page = await browser.newPage({ viewport: { width: size, height: size } });
-			await page.setContent(`<style>*{margin:0}svg{display:block;width:${size}px;height:${size}px}</style>${svg}`);
+			await page.setContent(
+				`<style>*{margin:0}svg{display:block;width:${size}px;height:${size}px}</style>${svg}`
+			);
 			await page.screenshot({ path: here(`../${app}/static/${file}`), omitBackground: true });
 			await page.close();
 		}

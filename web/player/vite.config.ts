@@ -19,7 +19,7 @@ export default defineConfig({
 			version: { name: contentVersion('player') },
 			// Only the page's own scripts by their hashes: the server reads them for its header.
 			csp: { mode: 'hash', directives: { 'script-src': ['self'] } },
-			paths: { relative: false },
+			paths: { relative: false }
 		})
 	],
 	build: { target: 'es2023' },

@@ -134,9 +134,9 @@ impl AdminApi for AdminService {
         Ok(self.ports.audit.list_audit(request.q.as_deref(), &request.page).await?)
     }
 
-    async fn stats(&self, ctx: &CallContext, request: GetStats) -> ServiceResult<Stats> {
+    async fn stats(&self, ctx: &CallContext, request: Option<GetStats>) -> ServiceResult<Stats> {
         ctx.require_admin()?;
-        let buckets = series::buckets(request.hours, self.ports.clock.now())?;
+        let buckets = series::buckets(request.map_or(24, |request| request.hours), self.ports.clock.now())?;
         let activity = self.ports.overview.activity(&buckets).await?;
         let totals = self.ports.catalog.library_totals().await?;
         let jobs = self.ports.jobs.queue_stats().await?;

@@ -103,7 +103,8 @@ service! {
     [Gateway; idempotent] fn list_songs(ListSongs) -> Page<SongSummary>;
     [Gateway; idempotent] fn list_jobs(ListAllJobs) -> Page<Job>;
     [Gateway; idempotent] fn list_audit(ListAudit) -> Page<AuditEntry>;
-    [Gateway; idempotent] fn stats(GetStats) -> Stats;
+    /// None, as gateways of before the series ask, is the last day.
+    [Gateway; idempotent] fn stats(Option<GetStats>) -> Stats;
 
     /// Counts what a gateway answered; it needs no account. The same minutes again change nothing.
     [Gateway; idempotent] fn record_traffic(RecordTraffic) -> ();

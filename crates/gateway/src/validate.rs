@@ -8,9 +8,9 @@ use songkeep_domain::{PageRequest, ServiceError, ServiceResult};
 const MAX_TEXT: usize = 300;
 /// Characters that the name of an artist or album may have.
 const MAX_NAME: usize = 500;
-/// Characters of the longest cursor that we give, with room to spare: it may hold a name of 500 characters
-/// of 4 bytes.
-const MAX_CURSOR: usize = 4_096;
+/// Characters of the longest cursor that we give, with room to spare: it may hold a name of 500 characters,
+/// each folded into as many as 33 bytes, in base64.
+const MAX_CURSOR: usize = 24_000;
 
 /// # Errors
 /// `invalid` outside `bounds`.

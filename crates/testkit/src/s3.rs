@@ -148,6 +148,8 @@ impl S3Server {
             .args(["-s3", "-s3.config=s3.json", "-s3.autoCreateBucket=false"])
             .args(["-iam=false", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"])
             .args(["-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s", "-master.telemetry=false"])
+            // A full percent, as it wants, is more than some disks have left for a test.
+            .arg("-volume.minFreeSpace=50MiB")
             .args(["-volume.max=2000", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"])
             .arg(format!("-s3.port={}", self.ports[0]))
             .args(LISTENERS.iter().zip(&self.ports[1..]).map(|(name, port)| format!("-{name}={port}")))

@@ -45,11 +45,11 @@ for (const theme of ['dark', 'light'] as const) {
 				for (const [name, path] of Object.entries(VIEWS)) {
 					await page.goto(songkeep.url + path);
 					await expect(page.getByRole('main')).toBeVisible();
-					if (name === 'search') await expect(page.getByRole('button', { name: /^(Play|Import) / }).nth(4)).toBeVisible();
+					if (name === 'search')
+						await expect(page.getByRole('button', { name: /^(Play|Import) / }).nth(4)).toBeVisible();
 					await shoot(name);
 				}
 			});
 		});
 	}
 }
-

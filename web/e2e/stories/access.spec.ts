@@ -32,7 +32,9 @@ for (const theme of ['dark', 'light'] as const) {
 				await expect(page.locator('#main')).toBeVisible();
 				await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
 				const { violations } = await new AxeBuilder({ page }).analyze();
-				const told = violations.map(({ id, nodes }) => `${path} ${id}: ${nodes.map((node) => node.html).join(' | ')}`);
+				const told = violations.map(
+					({ id, nodes }) => `${path} ${id}: ${nodes.map((node) => node.html).join(' | ')}`
+				);
 				expect.soft(told, path).toEqual([]);
 			};
 			for (const path of WAYS_IN) await look(path);
@@ -47,7 +49,10 @@ for (const theme of ['dark', 'light'] as const) {
 test.describe('in German', () => {
 	test.use({ locale: 'de-DE' });
 
-	test('the page speaks the language of its reader, and another one when told', async ({ page, songkeep }) => {
+	test('the page speaks the language of its reader, and another one when told', async ({
+		page,
+		songkeep
+	}) => {
 		await songkeep.signUp(EMAIL);
 		await page.goto(`${songkeep.url}/signin`);
 		await expect(page.getByRole('heading', { name: 'Willkommen zurück' })).toBeVisible();

@@ -10,9 +10,13 @@ test.describe('with verification by mail', () => {
 
 	test('an address is verified by its link, once', async ({ page, songkeep }) => {
 		const account = { email: 'ada@example.com', password: PASSWORD };
-		const { verification_token: token } = await songkeep.call<{ verification_token: string }>('POST', '/auth/signup', {
-			body: account
-		});
+		const { verification_token: token } = await songkeep.call<{ verification_token: string }>(
+			'POST',
+			'/auth/signup',
+			{
+				body: account
+			}
+		);
 		await page.goto(`${songkeep.url}/verify#token=${token}`);
 		await expect(page.getByRole('heading', { name: 'Your address is verified' })).toBeVisible();
 		expect(page.url()).not.toContain(token);

@@ -72,7 +72,7 @@ test('the administrator looks after users, imports and songs', async ({ page, so
 
 test.describe('somebody without the role', () => {
 	// The browser logs the refusal that this is about.
-	test.use({ expected: [/403/] });
+	test.use({ expected: /403/ });
 
 	test('gets a friendly page and finds back to the music', async ({ page, songkeep }) => {
 		await songkeep.signUp('ada@example.com');

@@ -17,7 +17,10 @@ test('by mouse: account, search, import, play', async ({ page, songkeep }) => {
 	await expect(page.getByRole('heading', { name: 'Three steps to your music' })).toBeVisible();
 	await page.getByRole('link', { name: 'Find a first song' }).click();
 	await page.getByRole('searchbox').fill('paper keeper');
-	await page.getByRole('button', { name: /^Import / }).first().click();
+	await page
+		.getByRole('button', { name: /^Import / })
+		.first()
+		.click();
 	const play = page.getByRole('button', { name: /^Play (?!as soon)/ }).first();
 	await expect(play).toBeVisible({ timeout: 45_000 });
 	await play.click();
@@ -60,7 +63,9 @@ test('by keyboard alone', async ({ page, songkeep }) => {
 	await expect(page.getByRole('button', { name: /^Import / }).first()).toBeVisible();
 	await reach(/^Import /);
 	await page.keyboard.press('Enter');
-	await expect(page.getByRole('button', { name: /^Play (?!as soon)/ }).first()).toBeVisible({ timeout: 45_000 });
+	await expect(page.getByRole('button', { name: /^Play (?!as soon)/ }).first()).toBeVisible({
+		timeout: 45_000
+	});
 	await reach(/^Play (?!as soon)/);
 	await page.keyboard.press('Enter');
 	await isHeard(page);
@@ -84,8 +89,12 @@ test.describe('on a phone', () => {
 		await page.getByRole('button', { name: 'Sign in' }).tap();
 		const tabs = page.getByRole('navigation', { name: 'Main' }).filter({ visible: true });
 		await tabs.getByRole('link', { name: 'Search' }).tap();
+		await expect(page).toHaveURL(/\/search/);
 		await page.getByRole('searchbox').fill('paper keeper');
-		await page.getByRole('button', { name: /^Import / }).first().tap();
+		await page
+			.getByRole('button', { name: /^Import / })
+			.first()
+			.tap();
 		const play = page.getByRole('button', { name: /^Play (?!as soon)/ }).first();
 		await expect(play).toBeVisible({ timeout: 45_000 });
 		await play.tap();

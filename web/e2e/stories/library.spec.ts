@@ -75,7 +75,9 @@ test('50,000 songs scroll without a long frame', async ({ page, songkeep }) => {
 		spans.sort((a, b) => a - b);
 		return { longest: spans.at(-1) ?? 0, p95: spans[Math.floor(spans.length * 0.95)] ?? 0 };
 	});
-	console.log(`50,000 songs: longest frame ${frames.longest.toFixed(0)} ms, 95 % within ${frames.p95.toFixed(0)} ms`);
+	console.log(
+		`50,000 songs: longest frame ${frames.longest.toFixed(0)} ms, 95 % within ${frames.p95.toFixed(0)} ms`
+	);
 	expect(frames.p95).toBeLessThan(50);
 
 	await page.evaluate(() => document.querySelector('main')?.scrollTo({ top: 1e9 }));
@@ -90,7 +92,9 @@ function fill(path: string): void {
 	database.exec('BEGIN IMMEDIATE');
 	const insertInto = (table: string, row: Record<string, unknown>) => {
 		const names = Object.keys(row);
-		return database.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`);
+		return database.prepare(
+			`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`
+		);
 	};
 	const songs = insertInto('songs', song);
 	const entries = insertInto('library_entries', entry);
@@ -100,7 +104,13 @@ function fill(path: string): void {
 		id[6] = 0x70;
 		id[8] = 0x80;
 		const title = `Song ${String(number).padStart(5, '0')}`;
-		const copy = { ...song, id, source_id: `e2e${String(number).padStart(8, '0')}`, title, search_text: title.toLowerCase() };
+		const copy = {
+			...song,
+			id,
+			source_id: `e2e${String(number).padStart(8, '0')}`,
+			title,
+			search_text: title.toLowerCase()
+		};
 		songs.run(...(Object.values(copy) as never[]));
 		const own = {
 			...entry,

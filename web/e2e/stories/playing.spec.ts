@@ -15,8 +15,10 @@ async function withSongs(page: Page, songkeep: Songkeep, count: number): Promise
 	return token;
 }
 
-const isHeard = (page: Page, from = 0.3) => expect.poll(async () => (await heard(page)).time).toBeGreaterThan(from);
-const place = (page: Page) => page.getByRole('slider', { name: 'Place in the song' }).filter({ visible: true });
+const isHeard = (page: Page, from = 0.3) =>
+	expect.poll(async () => (await heard(page)).time).toBeGreaterThan(from);
+const place = (page: Page) =>
+	page.getByRole('slider', { name: 'Place in the song' }).filter({ visible: true });
 
 test('a song plays, and a seek lands where it was meant to', async ({ page, songkeep }) => {
 	await withSongs(page, songkeep, 1);
@@ -44,7 +46,8 @@ test('the next song begins as the last one ends', async ({ page, songkeep }) => 
 		const first = players.find((one) => !one.paused);
 		const look = () => {
 			const now = performance.now();
-			if (first && times.ended === undefined && (first.ended || first.currentTime >= first.duration - 0.01)) times.ended = now;
+			if (first && times.ended === undefined && (first.ended || first.currentTime >= first.duration - 0.01))
+				times.ended = now;
 			const other = players.find((one) => one !== first && !one.paused && one.currentTime > 0);
 			if (other && times.began === undefined) times.began = now - other.currentTime * 1000;
 			if (times.began === undefined) requestAnimationFrame(look);
@@ -54,7 +57,8 @@ test('the next song begins as the last one ends', async ({ page, songkeep }) => 
 	});
 	const gap = () =>
 		page.evaluate(() => {
-			const { ended, began } = (window as unknown as { songkeepTimes: { ended?: number; began?: number } }).songkeepTimes;
+			const { ended, began } = (window as unknown as { songkeepTimes: { ended?: number; began?: number } })
+				.songkeepTimes;
 			return ended === undefined || began === undefined ? null : began - ended;
 		});
 	await expect.poll(gap, { timeout: 30_000 }).not.toBeNull();
@@ -101,20 +105,31 @@ test.describe('with faults', () => {
 		await page.getByRole('row').first().dblclick();
 		await isHeard(page, 1);
 		await context.setOffline(true);
-		await expect(page.getByText('No connection to Songkeep', { exact: false }).first()).toBeVisible({ timeout: 20_000 });
+		await expect(page.getByText('No connection to Songkeep', { exact: false }).first()).toBeVisible({
+			timeout: 20_000
+		});
 		const { time } = await heard(page);
 		await context.setOffline(false);
 		await isHeard(page, time + 1);
-		await expect(page.getByText('No connection to Songkeep', { exact: false })).toHaveCount(0, { timeout: 40_000 });
+		await expect(page.getByText('No connection to Songkeep', { exact: false })).toHaveCount(0, {
+			timeout: 40_000
+		});
 	});
 
-	test('a server that is restarted is not missed: the song plays on, the import arrives', async ({ page, songkeep }) => {
+	test('a server that is restarted is not missed: the song plays on, the import arrives', async ({
+		page,
+		songkeep
+	}) => {
 		const token = await withSongs(page, songkeep, 1);
 		await page.getByRole('row').first().dblclick();
 		await isHeard(page, 1);
-		const found = await songkeep.call<{ candidates: { source_id: string }[] }>('GET', '/songs/search?q=tea&limit=1', {
-			token
-		});
+		const found = await songkeep.call<{ candidates: { source_id: string }[] }>(
+			'GET',
+			'/songs/search?q=tea&limit=1',
+			{
+				token
+			}
+		);
 		const source = { source_provider: 'youtube', source_id: found.candidates[0]?.source_id };
 		await songkeep.call('POST', '/songs/import', { body: source, token });
 		await songkeep.stop('SIGKILL');

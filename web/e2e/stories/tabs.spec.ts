@@ -17,7 +17,10 @@ test('only one of two tabs plays, and signing out ends both', async ({ context, 
 	await expect.poll(async () => (await heard(other)).time).toBeGreaterThan(0.3);
 	await expect.poll(async () => (await heard(page)).paused).toBe(true);
 
-	await other.getByRole('button', { name: /Account$/ }).first().click();
+	await other
+		.getByRole('button', { name: /Account$/ })
+		.first()
+		.click();
 	await other.getByRole('menuitem', { name: 'Sign out' }).click();
 	for (const tab of [page, other]) await expect(tab).toHaveURL(/\/signin/);
 	expect((await heard(other)).paused).toBe(true);
@@ -40,7 +43,8 @@ for (const host of ['localhost', 'keep.lan']) {
 			const tabs = [page, ...(await Promise.all([1, 2, 3, 4].map(() => context.newPage())))];
 			for (let round = 0; round < 2; round += 1) {
 				await Promise.all(tabs.map((tab) => tab.goto(`${base}/library`)));
-				for (const tab of tabs) await expect(tab.getByRole('heading', { name: 'Library', level: 1 })).toBeVisible();
+				for (const tab of tabs)
+					await expect(tab.getByRole('heading', { name: 'Library', level: 1 })).toBeVisible();
 			}
 		});
 	});

@@ -14,7 +14,10 @@ export interface YouTube {
 
 export async function startYouTube(): Promise<YouTube> {
 	const program = new Program(binary('fake-youtube'), ['--port', '0', '--copies', '40'], {});
-	const [, proxy = '', ca = ''] = await program.says(/IMPORT_UPSTREAM_PROXY=(\S+) IMPORT_CA_FILE=(\S+)/, 90_000);
+	const [, proxy = '', ca = ''] = await program.says(
+		/IMPORT_UPSTREAM_PROXY=(\S+) IMPORT_CA_FILE=(\S+)/,
+		90_000
+	);
 	return { proxy, ca, end: () => program.end('SIGINT') };
 }
 
@@ -118,7 +121,9 @@ export class Songkeep {
 
 	async tokenOf(email: string): Promise<string> {
 		const body = { email, password: PASSWORD };
-		const { access_token: token } = await this.call<{ access_token: string }>('POST', '/auth/signin', { body });
+		const { access_token: token } = await this.call<{ access_token: string }>('POST', '/auth/signin', {
+			body
+		});
 		return token;
 	}
 
@@ -132,10 +137,14 @@ export class Songkeep {
 		const ids: string[] = [];
 		for (const { source_id } of found.candidates.slice(0, count)) {
 			const body = { source_provider: 'youtube', source_id };
-			let job = await this.call<{ id: string; status: string; song_id: string | null }>('POST', '/songs/import', {
-				body,
-				token
-			});
+			let job = await this.call<{ id: string; status: string; song_id: string | null }>(
+				'POST',
+				'/songs/import',
+				{
+					body,
+					token
+				}
+			);
 			while (job.status === 'queued' || job.status === 'processing') {
 				await new Promise((resolve) => setTimeout(resolve, 50));
 				job = await this.call('GET', `/jobs/${job.id}`, { token });

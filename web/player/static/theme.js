@@ -8,7 +8,8 @@
 	}
 	const root = document.documentElement;
 	if (theme === 'light' || theme === 'dark') root.dataset.theme = theme;
-	const isDark = theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
+	const isDark =
+		theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
 	const color = document.createElement('meta');
 	color.name = 'theme-color';
 	color.content = isDark ? '#150f17' : '#fbf9f5';

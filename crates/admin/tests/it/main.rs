@@ -47,7 +47,7 @@ async fn setup() -> (World, [AdminClient; 2]) {
     (world, [AdminClient::local(service), AdminClient::http(remote)])
 }
 
-const DAY: GetStats = GetStats { hours: 24 };
+const DAY: Option<GetStats> = Some(GetStats { hours: 24 });
 const PAGE: PageRequest = PageRequest::first(50);
 
 fn demote(user_id: UserId) -> SetRole {
@@ -303,10 +303,12 @@ async fn the_series_tells_what_went_on_and_what_stood_at_each_end() {
         }
     }
     for client in &clients {
+        let asked = client.stats(&admin, None).await.unwrap();
+        assert_eq!(asked.series.bucket_seconds, 900, "a day");
         for (hours, width, count) in
             [(1, 60, 60), (6, 300, 72), (24, 900, 96), (72, 3_600, 72), (168, 7_200, 84), (720, 21_600, 120)]
         {
-            let series = client.stats(&admin, GetStats { hours }).await.unwrap().series;
+            let series = client.stats(&admin, Some(GetStats { hours })).await.unwrap().series;
             assert_eq!(series.bucket_seconds, width);
             let lists = [
                 &series.requests,
@@ -326,7 +328,7 @@ async fn the_series_tells_what_went_on_and_what_stood_at_each_end() {
             assert_eq!(series.songs[0], 0, "{hours} h");
         }
         for hours in [0, 721] {
-            let error = client.stats(&admin, GetStats { hours }).await.unwrap_err();
+            let error = client.stats(&admin, Some(GetStats { hours })).await.unwrap_err();
             assert_eq!((error.code, error.fields[0].field.as_str()), (ErrorCode::Invalid, "hours"));
         }
         let minutes = vec![TrafficMinute::default(); 3_000];

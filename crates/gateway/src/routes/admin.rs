@@ -248,7 +248,7 @@ async fn get_stats(
     Query(params): Query<AdminStatsParams>,
 ) -> ApiResult<axum::Json<AdminStats>> {
     let request = GetStats { hours: params.hours.unwrap_or(24) };
-    Ok(axum::Json(state.admin.stats(&ctx, request).await?.into()))
+    Ok(axum::Json(state.admin.stats(&ctx, Some(request)).await?.into()))
 }
 
 /// Sign-ins, administrators' actions and deletions, newest first

@@ -314,7 +314,7 @@ impl AdminApi for Services {
         Ok(Page { items: vec![samples::audit()], next_cursor: None })
     }
 
-    async fn stats(&self, ctx: &CallContext, request: GetStats) -> ServiceResult<Stats> {
+    async fn stats(&self, ctx: &CallContext, request: Option<GetStats>) -> ServiceResult<Stats> {
         self.called("admin.stats", ctx, request)?;
         let jobs = QueueStats { queued: 1, ..QueueStats::default() };
         let series = Series {

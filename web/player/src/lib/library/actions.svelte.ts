@@ -32,8 +32,8 @@ export class SongActions {
 		this.#pages = pages;
 	}
 
-	/** Plays the list from a row on; further pages follow by themselves. */
-	playFrom(index: number, shuffle = false): void {
+	/** Plays the list from a row on; further pages follow by themselves. Without a word on it shuffle stays as it is. */
+	playFrom(index: number, shuffle?: boolean): void {
 		const pages = this.#pages;
 		this.#player.play(pages.rows, index, {
 			shuffle,
@@ -97,7 +97,11 @@ export class SongActions {
 		];
 		const { artist, album } = song;
 		if (isOne && artist) {
-			items.push({ label: m.library_to_artist(), icon: MicVocal, onselect: () => void goto(artistPath(artist)) });
+			items.push({
+				label: m.library_to_artist(),
+				icon: MicVocal,
+				onselect: () => void goto(artistPath(artist))
+			});
 		}
 		if (isOne && album) {
 			const go = () => void goto(albumPath(album, artist));
@@ -107,17 +111,13 @@ export class SongActions {
 			const open = () => window.open(page, '_blank', 'noopener,noreferrer');
 			items.push({ label: m.library_source(), icon: ExternalLink, onselect: open });
 		}
-		items.push(
-			{ label: m.library_edit(), icon: Pencil, onselect: () => this.edit(songs) },
-			'separator',
-			{
-				label: m.library_remove(),
-				icon: Trash2,
-				danger: true,
-				keys: 'Del',
-				onselect: () => void this.remove(songs)
-			}
-		);
+		items.push({ label: m.library_edit(), icon: Pencil, onselect: () => this.edit(songs) }, 'separator', {
+			label: m.library_remove(),
+			icon: Trash2,
+			danger: true,
+			keys: 'Del',
+			onselect: () => void this.remove(songs)
+		});
 		return items;
 	}
 

@@ -55,7 +55,8 @@ export class Pages<Row> {
 	/** Loads until a row is there, or nothing comes any more. */
 	async ensure(index: number): Promise<void> {
 		const age = this.#age;
-		while (age === this.#age && this.rows.length <= index && !this.isWhole && !this.problem) await this.more();
+		while (age === this.#age && this.rows.length <= index && !this.isWhole && !this.problem)
+			await this.more();
 	}
 
 	/** The same question again, as far as it was read; rows change in one go. */

@@ -21,5 +21,7 @@ export const PLACES: readonly Place[] = [
 
 /** Whether a page belongs to a place: its own, or one below it. */
 export function isAt(place: Place, pathname: string): boolean {
-	return place.path === '/' ? pathname === '/' : pathname === place.path || pathname.startsWith(`${place.path}/`);
+	return place.path === '/'
+		? pathname === '/'
+		: pathname === place.path || pathname.startsWith(`${place.path}/`);
 }
