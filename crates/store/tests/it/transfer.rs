@@ -7,6 +7,7 @@ use songkeep_domain::{
     audit::{AuditEntry, AuditStore as _},
     job::{Claim, FailureCode, ImportFailure, ImportStage, JobProgress, JobStatus, JobStore as _},
     library::{CatalogStore as _, EntryEdit, LibraryQuery, LibrarySort},
+    overview::{OverviewStore as _, TrafficMinute},
     session::{Rotation, SessionStore as _},
     user::{TokenPurpose, UserStore as _},
 };
@@ -14,6 +15,8 @@ use songkeep_store::{
     Store,
     transfer::{TargetState, Transfer, TransferError},
 };
+
+use uuid::Uuid;
 
 use crate::world::{DAY, LEASE, World, now, one_time_token, refresh_token, source, wish};
 
@@ -25,8 +28,8 @@ struct Filled {
     running: Claim,
 }
 
-/// Rows of all kinds: two accounts, sessions with used tokens, songs that two have, an edit, jobs of
-/// every state, audit.
+/// Rows of all kinds: three accounts, one of them with a password that waits for its link, sessions with
+/// used tokens, songs that two have, an edit, one taken out, jobs of every state, audit, traffic.
 async fn fill(world: &World) -> Filled {
     let store = &world.store;
     let ada = world.user_named("ada@example.com", UserRole::Admin).await;
@@ -38,10 +41,19 @@ async fn fill(world: &World) -> Filled {
     let rotated = store.rotate_refresh_token(&first, next, [7; 16], now(), LEASE).await.unwrap();
     assert!(matches!(rotated, Rotation::Rotated { .. }));
     world.session(bob).await;
+    let eve = world.user_named("eve@example.com", UserRole::User).await;
+    let waiting = one_time_token(Some(eve), TokenPurpose::VerifyEmail);
+    store.add_sign_up_token(waiting, "a hash".to_owned()).await.unwrap();
+    store
+        .record_traffic(Uuid::now_v7(), &[TrafficMinute { minute: 29_000_000, requests: 7, errors: 1 }])
+        .await
+        .unwrap();
     let song = world.add_song(ada, "Ünïcödé, 東京 🎵").await;
     for number in 0..520 {
         world.add_song(if number % 3 == 0 { bob } else { ada }, &format!("Song {number}")).await;
     }
+    let removed = world.add_song(ada, "Taken out").await;
+    store.remove_entry(ada, removed, now()).await.unwrap();
     let edit = EntryEdit { title: Some(Some("Mine".to_owned())), ..EntryEdit::default() };
     store.update_entry(ada, song, &edit, now()).await.unwrap();
     let [failed, cancelled, queued, running] = ["failedSong1", "cancelSong1", "queuedSong1", "runningSon1"];

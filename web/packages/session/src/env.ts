@@ -12,8 +12,8 @@ export interface SessionEnv {
 	random: () => number;
 	setTimer: (run: () => void, ms: number) => number;
 	clearTimer: (timer: number) => void;
-	/** Calls when another tab has changed something kept; null means all of it. */
-	onStorage: (run: (key: string | null) => void) => () => void;
+	/** Calls when another tab has changed something kept, with what it is now; no key means all of it. */
+	onStorage: (run: (key: string | null, value: string | null) => void) => () => void;
 	/** Calls when the network is back or the page is looked at again. */
 	onReturn: (run: () => void) => () => void;
 	/** Starts the page afresh. */
@@ -40,7 +40,7 @@ export function browserEnv(): SessionEnv {
 		setTimer: (run, ms) => window.setTimeout(run, ms),
 		clearTimer: (timer) => window.clearTimeout(timer),
 		onStorage(run) {
-			const heard = (event: StorageEvent) => run(event.key);
+			const heard = (event: StorageEvent) => run(event.key, event.newValue);
 			window.addEventListener('storage', heard);
 			return () => window.removeEventListener('storage', heard);
 		},

@@ -12,6 +12,8 @@ export type Account = Model<'Me'>;
 
 /** Says that there may be a session, so that a first visit does not ask in vain; and whose it is. */
 const ACCOUNT_KEY = 'songkeep.account';
+/** Stands there for a moment when somebody signs out, so that other tabs can tell it from a session's end. */
+const LEFT = 'left';
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 type Word =
@@ -40,8 +42,9 @@ export class Session {
 		if (env.channel) env.channel.onmessage = ({ data }: MessageEvent<Word>) => this.#hear(data);
 		this.#stop = [
 			// Where tabs cannot talk, storage still tells of a sign-out.
-			env.onStorage((key) => {
-				if ((key === ACCOUNT_KEY || key === null) && this.#kept() === null) this.#end(false);
+			env.onStorage((key, value) => {
+				if (key === ACCOUNT_KEY && value === LEFT) this.#end(false, true);
+				else if ((key === ACCOUNT_KEY || key === null) && this.#kept() === null) this.#end(false);
 			}),
 			env.onReturn(() => this.#returned())
 		];
@@ -232,6 +235,7 @@ export class Session {
 		this.unreachable = false;
 		this.#env.clearTimer(this.#timer);
 		try {
+			if (tells && left) this.#env.storage?.setItem(ACCOUNT_KEY, LEFT);
 			this.#env.storage?.removeItem(ACCOUNT_KEY);
 		} catch {
 			// Then each visit asks.

@@ -20,8 +20,9 @@ class World {
 		if (wasSignedIn) this.stored.set('songkeep.account', JSON.stringify(ME));
 	}
 
-	tab(): { session: Session; reload: ReturnType<typeof vi.fn> } {
+	tab() {
 		const reload = vi.fn();
+		let stored: Parameters<SessionEnv['onStorage']>[0] = () => undefined;
 		const env: SessionEnv = {
 			fetch: (input, init) => this.answer(new Request(new URL(String(input), 'http://songkeep.test'), init)),
 			locks: this.hasLocks ? { request: (_name: string, work: unknown) => this.take(work) } : null,
@@ -35,11 +36,15 @@ class World {
 			random: () => Math.random(),
 			setTimer: (run, ms) => setTimeout(run, ms) as unknown as number,
 			clearTimer: (timer) => clearTimeout(timer),
-			onStorage: () => () => undefined,
+			onStorage(run) {
+				stored = run;
+				return () => undefined;
+			},
 			onReturn: () => () => undefined,
 			reload
 		};
-		return { session: new Session(env), reload };
+		const session = new Session(env);
+		return { session, reload, stored };
 	}
 
 	async answer(request: Request): Promise<Response> {
@@ -177,6 +182,15 @@ describe('a session', () => {
 		expect([one.state, two.state]).toEqual(['signed-out', 'signed-out']);
 		expect([one.left, two.left]).toEqual([true, true]);
 		expect(await two.accessToken()).toBeNull();
+	});
+
+	it('ends by what storage says, where tabs cannot talk', async () => {
+		const world = new World();
+		const { session, stored } = world.tab();
+		void session.start();
+		await vi.advanceTimersByTimeAsync(1_000);
+		stored('songkeep.account', 'left');
+		expect([session.state, session.left]).toEqual(['signed-out', true]);
 	});
 
 	it('shows another account by starting the page afresh', async () => {

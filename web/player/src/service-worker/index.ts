@@ -68,20 +68,33 @@ async function page(request: Request): Promise<Response> {
 	return Promise.race([answered, late]);
 }
 
+/** When each was last shown, in the life of this worker: those go last. */
+const shown = new Map<string, number>();
+
 async function cover(request: Request): Promise<Response> {
 	const cache = await caches.open(COVERS);
-	// Their addresses are signed anew each day; the path says which picture it is.
-	const kept = await cache.match(request, { ignoreSearch: true });
+	const key = pictureKey(new URL(request.url));
+	shown.set(key, Date.now());
+	const kept = await cache.match(key);
 	if (kept) return kept;
 	const answer = await fetch(request);
 	if (answer.ok && answer.type === 'basic') {
-		await cache.put(request, answer.clone());
-		await forgetOldest(cache);
+		await cache.put(key, answer.clone());
+		await forgetLeastShown(cache);
 	}
 	return answer;
 }
 
-async function forgetOldest(cache: Cache): Promise<void> {
-	const keys = await cache.keys();
-	await Promise.all(keys.slice(0, Math.max(0, keys.length - MAX_COVERS)).map((key) => cache.delete(key)));
+/** Addresses are signed anew each day; the path and the size say which picture it is. */
+function pictureKey(url: URL): string {
+	const size = url.searchParams.get('size');
+	return url.origin + url.pathname + (size === null ? '' : `?size=${encodeURIComponent(size)}`);
+}
+
+async function forgetLeastShown(cache: Cache): Promise<void> {
+	const keys = [...(await cache.keys())];
+	if (keys.length <= MAX_COVERS) return;
+	const seen = (key: Request) => shown.get(key.url) ?? 0;
+	keys.sort((a, b) => seen(a) - seen(b));
+	await Promise.all(keys.slice(0, keys.length - MAX_COVERS).map((key) => cache.delete(key)));
 }

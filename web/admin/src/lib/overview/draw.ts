@@ -50,6 +50,7 @@ export function draw(
 		{
 			width: Math.max(120, place.clientWidth),
 			height: HEIGHT,
+			padding: [12, 16, 0, 0],
 			legend: { show: false },
 			cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
 			scales: { y: { range: (_, __, highest) => [0, top(highest ?? 0, unit)] } },
@@ -60,6 +61,7 @@ export function draw(
 					font: `12px ${token('--font')}`,
 					grid: { show: false },
 					ticks: { ...still, size: 4 },
+					size: 32,
 					space: 72,
 					values: (_, splits, __, ___, apart) => splits.map((seconds) => tick(seconds, apart))
 				},
