@@ -112,12 +112,7 @@ impl CatalogStore for FakeCatalog {
         unreachable!("the byte server changes nothing")
     }
 
-    async fn restore_entry(
-        &self,
-        _: UserId,
-        _: SongId,
-        _: Timestamp,
-    ) -> StoreResult<Option<LibrarySong>> {
+    async fn restore_entry(&self, _: UserId, _: SongId, _: Timestamp) -> StoreResult<Option<LibrarySong>> {
         unreachable!("the byte server changes nothing")
     }
 
