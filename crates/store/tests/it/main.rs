@@ -121,7 +121,7 @@ conformance! {
         groups_follow_the_owners_own_words,
         a_group_is_spelled_as_its_first_song_spells_it,
         groups_are_searched_by_words_and_paged,
-        groups_are_read_fast_from_a_large_library,
+        groups_of_a_large_library_are_whole_and_their_times_are_told,
     }
     restores {
         a_removed_song_comes_back_as_it_was,

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use songkeep_domain::{Clock as _, JobId, SystemClock, library::{CatalogStore as _, RESTORABLE_FOR}};
+use songkeep_domain::{
+    Clock as _, JobId, SystemClock,
+    library::{CatalogStore as _, RESTORABLE_FOR},
+};
 use songkeep_worker::{SweepReport, SweepSettings};
 
 use crate::world::{World, publish};
