@@ -170,10 +170,7 @@ impl S3Server {
         let running = Running { watchdog, pid: pid.context("the script tells the process id first")? };
         let deadline = Instant::now() + START_LIMIT;
         while !self.answers() {
-            // A process that ended is gone from there at once: its parent, the script, waits for input
-            // only, so it may stay as a zombie, whose command is empty.
-            let command = fs::read(format!("/proc/{}/cmdline", running.pid)).unwrap_or_default();
-            if command.is_empty() || Instant::now() > deadline {
+            if has_ended(running.pid) || Instant::now() > deadline {
                 running.end(true);
                 bail!("{}", last_words(&folder.join("server.log")));
             }
@@ -215,6 +212,12 @@ impl Drop for S3Server {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// Its parent, the script, waits for input only, so one that ended stays as a zombie.
+fn has_ended(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
 }
 
 /// Sends the request; the beginning of the answer.
