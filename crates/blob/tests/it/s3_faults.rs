@@ -367,13 +367,17 @@ pub async fn a_service_killed_during_an_upload_shows_nothing_of_it(server: &mut 
     .await;
 
     server.restart().unwrap();
-    setup.blobs.check().await.unwrap();
-    assert_eq!(keys(&*setup.blobs).await, [before]);
-    // It answers some moments before it finds what it has.
+    // It answers some moments before it finds what it has: its buckets, then their objects.
     let deadline = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = setup.blobs.check().await {
+        assert!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     while let Err(error) = read(&blob, 0..10).await {
         assert!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    assert_eq!(keys(&*setup.blobs).await, [before]);
     assert_eq!(read(&blob, 0..10).await.unwrap(), b"before");
     assert_eq!(setup.blobs.delete_abandoned_uploads(in_an_hour()).await.unwrap(), 1);
     let key = setup.put(&bytes).await.unwrap();
