@@ -101,11 +101,10 @@ def wait_until_ready(name, port, process):
 def shared_settings(log, youtube):
     """A fresh database, bucket and namespace on the servers that `with-test-servers` started."""
     name = f"bench_{uuid.uuid4().hex[:12]}"
-    base = os.environ["SONGKEEP_TEST_POSTGRES_URL"]
-    server = base.rsplit("/", 1)[0]
+    server = os.environ["SONGKEEP_TEST_POSTGRES_URL"]
     programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"))
     psql = str(programs[-1]) if programs else "psql"
-    subprocess.run([psql, "-q", base, "-c", f"CREATE DATABASE {name}"], check=True, stdout=log)
+    subprocess.run([psql, "-q", f"{server}/postgres", "-c", f"CREATE DATABASE {name}"], check=True, stdout=log)
     proxy, ca = youtube
     settings = {
         "DATABASE_URL": f"{server}/{name}", "REDIS_URL": os.environ["SONGKEEP_TEST_REDIS_URL"], "REDIS_NAMESPACE": name,

@@ -195,7 +195,9 @@ async fn a_target_that_was_only_started_once_is_empty() {
     fill_little(&home).await;
     away.store.add_one_time_token(one_time_token(None, TokenPurpose::AdminSetup)).await.unwrap();
     copy(&home.store, &away.store).await;
-    let empty = home.empty().await.another().await;
+    // Its folder goes with it.
+    let kept = home.empty().await;
+    let empty = kept.another().await;
     let nothing = Transfer::begin(&empty, &away.store).await.err();
     assert!(matches!(nothing, Some(TransferError::NothingThere)), "{nothing:?}");
     away.store.close().await;
