@@ -20,7 +20,8 @@ export interface SessionEnv {
 	reload: () => void;
 }
 
-function storageOrNull(): Storage | null {
+/** What a browser keeps for this place; null where it refuses, as in some private windows. */
+export function storageOrNull(): Storage | null {
 	try {
 		return window.localStorage;
 	} catch {

@@ -18,7 +18,6 @@ export { default as Slider } from './Slider.svelte';
 export { default as Switch } from './Switch.svelte';
 export { default as TextField } from './TextField.svelte';
 export { default as Toaster } from './Toaster.svelte';
-export { default as VisuallyHidden } from './VisuallyHidden.svelte';
 export { artFor, type Art } from './art';
 export { formatBytes, formatCount, formatDate, formatDuration } from './format';
 export { getToasts, setToasts, Toasts, type Toast, type ToastAction } from './toasts.svelte';

@@ -1,4 +1,5 @@
 /** What the feed takes from the browser, so that tests can give it something else. */
+import { storageOrNull } from '@songkeep/session';
 import type { LeadershipEnv } from './leadership';
 
 export interface FeedEnv extends LeadershipEnv {
@@ -6,14 +7,6 @@ export interface FeedEnv extends LeadershipEnv {
 	readonly channel: (name: string) => BroadcastChannel | null;
 	/** Calls with true when the network is back or the page is looked at again, with false when it is gone. */
 	readonly onreturn: (run: (isBack: boolean) => void) => () => void;
-}
-
-function storageOrNull(): Storage | null {
-	try {
-		return window.localStorage;
-	} catch {
-		return null;
-	}
 }
 
 export function browserEnv(): FeedEnv {

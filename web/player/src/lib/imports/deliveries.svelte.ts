@@ -4,7 +4,7 @@ import type { components } from '@songkeep/api-client';
 import { problemOf, type Api } from '$lib/api';
 import type { Player } from '$lib/player';
 import { sentenceOf, type Problem } from '$lib/search/problem';
-import { dataOf } from './answer';
+import { dataOf } from '$lib/api/answer';
 import type { Imports } from './imports.svelte';
 import type { Filter, Job } from './job';
 

@@ -4,7 +4,7 @@ import type { components } from '@songkeep/api-client';
 import type { Api } from '$lib/api';
 import type { EventFeed } from '$lib/events';
 import { Listeners } from '$lib/events/listeners';
-import { dataOf } from './answer';
+import { dataOf } from '$lib/api/answer';
 import {
 	byNewest,
 	isLive,

@@ -1,6 +1,6 @@
 /** The pages of jobs of one status, newest first, and how far down they have been read. */
 import type { Api } from '$lib/api';
-import { dataOf } from './answer';
+import { dataOf } from '$lib/api/answer';
 import { byNewest, type Job } from './job';
 import type { components } from '@songkeep/api-client';
 

@@ -1,7 +1,7 @@
 /** Artists and albums of the library: lists that are made of its songs' words. */
 import type { Model } from '@songkeep/api-client';
 import type { Api } from '$lib/api';
-import { dataOf } from '$lib/imports/answer';
+import { dataOf } from '$lib/api/answer';
 import type { Fetch } from './pages.svelte';
 
 export type Artist = Model<'Artist'>;

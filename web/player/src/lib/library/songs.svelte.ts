@@ -2,7 +2,7 @@
 import type { Model } from '@songkeep/api-client';
 import type { Api } from '$lib/api';
 import type { EventFeed, LibraryEvent } from '$lib/events';
-import { dataOf } from '$lib/imports/answer';
+import { dataOf } from '$lib/api/answer';
 import { Pages } from './pages.svelte';
 
 type Song = Model<'Song'>;

@@ -3,7 +3,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import type { components } from '@songkeep/api-client';
 import { problemOf, type Api } from '$lib/api';
 import type { Imports } from '$lib/imports';
-import { dataOf } from '$lib/imports/answer';
+import { dataOf } from '$lib/api/answer';
 import { sourceKey, type Job } from '$lib/imports/job';
 import type { Player } from '$lib/player';
 import type { PastedLink } from './link';

@@ -2,7 +2,7 @@
 import type { components } from '@songkeep/api-client';
 import { problemOf, type Api } from '$lib/api';
 import type { EventFeed } from '$lib/events';
-import { dataOf } from '$lib/imports/answer';
+import { dataOf } from '$lib/api/answer';
 import type { Problem } from './problem';
 import type { Song } from './source';
 

@@ -2,7 +2,7 @@
 import type { components } from '@songkeep/api-client';
 import type { Api } from '$lib/api';
 import type { EventFeed } from '$lib/events';
-import { dataOf } from '$lib/imports/answer';
+import { dataOf } from '$lib/api/answer';
 import { Answer } from './answer.svelte';
 import { linkIn } from './link';
 import { without, type Candidate, type Song } from './source';
